@@ -1,0 +1,44 @@
+# Large Models, Step by Step. `make help` lists what there is to do.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test notebooks exercises homework grade lint lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+	  awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## make .venv from requirements.lock (every other target does this itself)
+	@$(PYTHON) tools/environment.py
+
+lab: setup ## open JupyterLab with chapter 01
+	$(BIN)/python -m jupyterlab notebooks/01_lstm_classifier.ipynb
+
+test: setup ## run every test and every notebook, strictly
+	$(BIN)/python -m pytest --nbval
+
+notebooks: setup ## run the notebooks and store their outputs (CHAPTER=01 for one)
+	$(BIN)/python -m tools.notebooks --chapter "$(CHAPTER)"
+
+exercises: setup ## write the student editions from notebooks/solutions
+	$(BIN)/python -m tools.homework exercises
+
+homework: setup ## write the assignment to hand out (CHAPTER=01)
+	$(BIN)/python -m tools.homework assign --chapter "$(CHAPTER)"
+
+grade: setup ## grade a folder of submissions (CHAPTER=01 SUBMISSIONS=folder)
+	$(BIN)/python -m tools.homework grade --chapter "$(CHAPTER)" \
+	  --submissions "$(SUBMISSIONS)"
+
+lint: setup ## check the style of Python files and notebooks
+	$(BIN)/python -m ruff check .
+
+lock: setup ## pin requirements.txt in requirements.lock, for every system
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile --universal --python-version 3.10 \
+	  --upgrade --no-annotate --custom-compile-command "make lock" \
+	  --quiet --output-file requirements.lock requirements.txt
+
+clean: ## remove the environment and everything that can be made again
+	rm -rf .venv homework .pytest_cache

@@ -1,0 +1,59 @@
+"""The strict notebook run: what `pytest --nbval` does beyond nbval itself.
+
+- The number after "≈", printed by lib.report.measured, is masked; nothing
+  else is.
+- stderr is not compared, because TensorFlow logs there about the machine, but
+  any other line on it fails the cell.
+- `--seed` runs the notebooks with another seed, to show that the bounds hold.
+"""
+
+import re
+
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from tools.notebooks import foreign_stderr
+
+MEASURED = r"\u2248 -?\d+\.\d{4}"
+SET_SEED = re.compile(r"set_random_seed\(\d+\)")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, help="run the notebooks with this "
+                     "seed in place of their own")
+
+
+def pytest_collectstart(collector):
+    if isinstance(collector, IPyNbFile):
+        collector.skip_compare += ("stderr",)
+        collector.sanitize_patterns[MEASURED] = "\u2248 MEASURED"
+
+
+def pytest_collection_modifyitems(config, items):
+    seed = config.getoption("--seed")
+    if seed is None:
+        return
+    for item in items:
+        if isinstance(item, IPyNbCell):
+            item.cell.source = SET_SEED.sub(f"set_random_seed({seed})",
+                                            item.cell.source)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    result = yield
+    if isinstance(item, IPyNbCell):
+        text = foreign_stderr(item.test_outputs)
+        if text:
+            item.raise_cell_error("The cell writes to stderr", text)
+    return result
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for kind in ("passed", "failed")
+               for report in terminalreporter.getreports(kind)]
+    cells = [r.nodeid for r in reports if ".ipynb::" in r.nodeid]
+    notebooks = {nodeid.split("::")[0] for nodeid in cells}
+    terminalreporter.write_line(
+        f"{len(notebooks)} notebooks, {len(cells)} code cells, "
+        f"{len(reports) - len(cells)} other tests")

@@ -1,0 +1,1 @@
+"""Commands for maintainers and instructors; `make help` lists them."""

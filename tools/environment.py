@@ -1,0 +1,99 @@
+"""Make .venv and install what requirements.lock pins: `make setup`.
+
+Runs with nothing but Python itself, also with versions that are too old for
+the course, so that it can say so. A second call does nothing.
+"""
+
+from __future__ import print_function
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+OLDEST, NEWEST = (3, 10), (3, 13)  # what TensorFlow 2.21 has wheels for
+NEEDED_GB = 4  # 3 GB installed, and what pip needs while it unpacks
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VENV = os.path.join(ROOT, ".venv")
+LOCK = os.path.join(ROOT, "requirements.lock")
+STAMP = os.path.join(VENV, "course-installed.txt")
+WINDOWS = os.name == "nt"
+PYTHON = os.path.join(VENV, "Scripts" if WINDOWS else "bin",
+                      "python.exe" if WINDOWS else "python")
+
+
+def check_python():
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        sys.exit("This is Python {}.{}; the course needs {}.{} to {}.{}, the "
+                 "versions that TensorFlow is built for.\nInstall one and "
+                 "name it: make PYTHON=python3.12 ...".format(
+                     *(sys.version_info[:2] + OLDEST + NEWEST)))
+
+
+def check_disk():
+    free_gb = shutil.disk_usage(ROOT).free / 1e9
+    if free_gb < NEEDED_GB:
+        sys.exit("Only {:.1f} GB are free here, and the installation needs "
+                 "about {} GB. Make room, then call this again.".format(
+                     free_gb, NEEDED_GB))
+
+
+def fingerprint():
+    """What the environment was made from: the lock file and this Python."""
+    with open(LOCK, "rb") as lock:
+        digest = hashlib.sha256(lock.read()).hexdigest()
+    return "{}.{} {}".format(sys.version_info[0], sys.version_info[1], digest)
+
+
+def is_current():
+    if not (os.path.exists(STAMP) and os.path.exists(PYTHON)):
+        return False
+    with open(STAMP) as stamp:
+        return stamp.read() == fingerprint()
+
+
+def make_environment():
+    """Create .venv afresh if it is not one of this Python's."""
+    version = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        found = subprocess.check_output([PYTHON, "-c", version]).decode()
+    except (OSError, subprocess.CalledProcessError):
+        found = ""
+    if found.strip() == "{}.{}".format(*sys.version_info[:2]):
+        return
+    print("Making the environment .venv ...", flush=True)
+    try:
+        subprocess.check_call([sys.executable, "-m", "venv", "--clear", VENV])
+    except subprocess.CalledProcessError:
+        sys.exit("Python could not make a virtual environment. On Debian and "
+                 "Ubuntu its part for that is a package of its own: "
+                 "apt install python3-venv")
+
+
+def install():
+    print("Installing requirements.lock into .venv (about 3 GB, a few "
+          "minutes) ...", flush=True)
+    try:
+        subprocess.check_call([PYTHON, "-m", "pip", "install",
+                               "--disable-pip-version-check", "-r", LOCK])
+    except subprocess.CalledProcessError:
+        sys.exit("The installation did not finish; the reason stands above. "
+                 "Call this again to go on where it stopped.")
+    with open(STAMP, "w") as stamp:
+        stamp.write(fingerprint())
+
+
+def main():
+    check_python()
+    if is_current():
+        return
+    check_disk()
+    make_environment()
+    install()
+    print("The environment is ready.")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ SPECIAL_TOKENS = ["<pad>", "<unk>"]
 
 
 def normalise(text):
-    """Unicode NFKC and lower case: "Ａ" and "A" become "a", "！" becomes "!"."""
+    """Unicode NFKC and lower case: "Ａ" becomes "a", "！" becomes "!"."""
     return unicodedata.normalize("NFKC", text).lower()
 
 
@@ -78,7 +78,7 @@ class Vocabulary:
         return [self.ids.get(token, UNKNOWN_ID) for token in tokens]
 
     def decode(self, ids):
-        """Tokens of a sequence of ids, as a list of str; padding is dropped."""
+        """Tokens of a sequence of ids, as a list of str, without padding."""
         return [self.tokens[i] for i in ids if i != PADDING_ID]
 
     def encode_batch(self, token_lists, length):

@@ -8,6 +8,7 @@ path is refused, and the notebook on disk stays as it was.
 import argparse
 import pathlib
 import re
+import subprocess
 import sys
 import time
 
@@ -125,7 +126,7 @@ def run(path):
     client = NotebookClient(
         notebook, timeout=600, kernel_name="python3", record_timing=False,
         coalesce_streams=True, resources={"metadata": {"path": path.parent}})
-    client.execute()
+    client.execute(stderr=subprocess.DEVNULL)  # it is in the outputs
     tidy(notebook)
     nbformat.write(notebook, path)
 

@@ -1,0 +1,209 @@
+"""The grader can tell right from wrong.
+
+Every chapter's exercises are graded in one go: the solutions, the untouched
+student edition, and the wrong answers of tests/wrong_answers, which are
+gathered so that each submission has at most one wrong answer an exercise.
+"""
+
+import collections
+import copy
+import csv
+import pathlib
+
+import nbformat
+import pytest
+
+from tools import homework
+
+WRONG_ANSWERS = pathlib.Path(__file__).parent / "wrong_answers"
+NAMES = sorted(path.stem for path in homework.SOLUTIONS.glob("*.ipynb"))
+CHAPTER = {name: name.split("_")[0] for name in NAMES}
+
+
+def cells_by_id(notebook):
+    return {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells
+            if "nbgrader" in cell.metadata}
+
+
+def wrong_answers(name):
+    """Dict of exercise → list of (title, source)."""
+    answers = collections.defaultdict(list)
+    for path in sorted((WRONG_ANSWERS / name).glob("*.py")):
+        exercise, title = path.stem.split(".")
+        answers[exercise].append((title, path.read_text(encoding="utf-8")))
+    return answers
+
+
+def student_edition(name):
+    return nbformat.read(homework.EXERCISES / f"{name}.ipynb", as_version=4)
+
+
+def solved(name, replaced=()):
+    """A student edition with the right answers, but for those replaced."""
+    notebook = student_edition(name)
+    solution = cells_by_id(nbformat.read(
+        homework.SOLUTIONS / f"{name}.ipynb", as_version=4))
+    for grade_id, cell in cells_by_id(notebook).items():
+        if not grade_id.startswith("check-"):
+            cell.source = dict(replaced).get(grade_id,
+                                             solution[grade_id].source)
+    return notebook
+
+
+def hand_in(folder, submissions):
+    """Write {name: notebook} into a folder."""
+    for submission, notebook in submissions.items():
+        path = folder / f"{submission}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        nbformat.write(notebook, path)
+
+
+def graded(chapter, folder, **options):
+    return {grade.submission: grade
+            for grade in homework.grade(chapter, folder, **options)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_student_edition_is_up_to_date(name):
+    stored = (homework.EXERCISES / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert stored == homework.student_edition(name), "run `make exercises`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_student_edition_gives_nothing_away(name):
+    for cell in student_edition(name).cells:
+        assert "### " not in cell.source
+        if cell.cell_type == "code":
+            assert cell.outputs == [] and cell.execution_count is None
+    stubs = [cell for grade_id, cell in cells_by_id(student_edition(name))
+             .items() if not grade_id.startswith("check-")]
+    assert all("raise NotImplementedError()" in cell.source for cell in stubs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercises_are_complete(name):
+    cells = cells_by_id(student_edition(name))
+    checks = {homework.exercise_of(cell): cell.metadata.nbgrader.points
+              for grade_id, cell in cells.items()
+              if grade_id.startswith("check-")}
+    assert 3 <= len(checks) <= 5
+    assert sum(checks.values()) == 10
+    assert set(cells) == set(checks) | {f"check-{name}" for name in checks}
+    answers = wrong_answers(name)
+    assert set(answers) == set(checks)
+    for exercise, wrong in answers.items():
+        assert len(wrong) >= 2, f"two wrong answers for {exercise}, please"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_right_gets_all_points_stubs_none_wrong_loses_its_own(name, tmp_path):
+    answers = wrong_answers(name)
+    rounds = max(map(len, answers.values()))
+    submissions = {"right": solved(name), "stubs": student_edition(name)}
+    for i in range(rounds):
+        submissions[f"wrong{i}"] = solved(name, {
+            exercise: wrong[i][1] for exercise, wrong in answers.items()
+            if i < len(wrong)})
+    hand_in(tmp_path, submissions)
+    grades = graded(CHAPTER[name], tmp_path)
+    assert grades["right"].total == 10, grades["right"].remarks
+    assert grades["right"].remarks == []
+    assert grades["stubs"].total == 0
+    full = grades["right"].points
+    for i in range(rounds):
+        expected = {exercise: 0 if i < len(answers[exercise]) else points
+                    for exercise, points in full.items()}
+        assert grades[f"wrong{i}"].points == expected, {
+            exercise: wrong[i][0] for exercise, wrong in answers.items()
+            if i < len(wrong)}
+
+
+def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
+                                                                capsys):
+    name = "01_lstm_classifier"
+    without_cells = solved(name)
+    without_cells.cells = [
+        cell for cell in without_cells.cells
+        if cell.metadata.get("nbgrader", {}).get("grade_id")
+        not in ("pad", "check-pad", "check-scores")]
+    copied_cell = solved(name)
+    copied_cell.cells.append(copy.deepcopy(
+        cells_by_id(copied_cell)["balanced"]))
+    copied_cell.cells[-1].id = "copy"
+    easier_checks = student_edition(name)
+    for cell in cells_by_id(easier_checks).values():
+        cell.source = "assert True"
+    hand_in(tmp_path, {
+        "anna": solved(name),
+        "deleted": without_cells,
+        "copied": copied_cell,
+        "cheat": easier_checks,
+        "endless": solved(name, {
+            "pad": "def pad(sequences, length):\n    while True:\n"
+                   "        print('again')"}),
+        "exits": solved(name, {"buckets": "import os\nos._exit(0)"}),
+        "other": nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell("1 + 1")]),
+        "zoë/王 小明 (2)": solved(name),
+    })
+    (tmp_path / "broken.ipynb").write_text("{ this is no JSON")
+    (tmp_path / "essay.docx").write_bytes(b"PK\x03\x04")
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    (tmp_path / "grades.csv").write_text("an earlier table")
+
+    grades = graded("1", tmp_path, timeout=5)
+
+    remarks = {who: "; ".join(g.remarks) for who, g in grades.items()}
+    assert {who: grade.total for who, grade in grades.items()} == {
+        "anna": 10, "zoë/王 小明 (2)": 10, "copied": 10,
+        "deleted": 8, "endless": 8,
+        "cheat": 0, "exits": 0, "other": 0, "broken": 0, "essay.docx": 0}
+    assert remarks["anna"] == ""
+    assert remarks["deleted"] == (
+        "cell deleted: pad; cell deleted: check-pad; "
+        "cell deleted: check-scores; pad: not solved")
+    assert "pad: stopped, it ran too long" in remarks["endless"]
+    assert "ends its own kernel" in remarks["exits"]
+    assert "another chapter" in remarks["other"]
+    assert "not a readable notebook" in remarks["broken"]
+    assert "hand in the .ipynb file" in remarks["essay.docx"]
+
+    printed = capsys.readouterr().out.splitlines()
+    assert len([line for line in printed if line.startswith("[")]) == 10
+    with open(tmp_path / "grades.csv", encoding="utf-8-sig") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["submission", "pad", "buckets", "scores", "balanced",
+                       "total", "remarks"]
+    assert {row[0]: float(row[5]) for row in rows[1:]} == {
+        who: grade.total for who, grade in grades.items()}
+    earlier, = tmp_path.glob("grades-*.csv")
+    assert earlier.read_text() == "an earlier table"
+
+
+@pytest.mark.parametrize("chapter", ["99", "", "lstm", "../01"])
+def test_unknown_chapter_is_one_line_that_lists_them(chapter):
+    with pytest.raises(homework.HomeworkError, match=r"one of: 01"):
+        homework.chapter_name(chapter)
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda path: None, "is not a folder"),
+    (lambda path: path.mkdir(), "holds no submissions"),
+])
+def test_missing_or_empty_folder_is_one_line(tmp_path, make, message):
+    make(tmp_path / "inbox")
+    with pytest.raises(homework.HomeworkError, match=message):
+        homework.grade("01", tmp_path / "inbox")
+
+
+def test_an_assignment_that_was_changed_is_not_overwritten(tmp_path,
+                                                           monkeypatch):
+    monkeypatch.setattr(homework, "ROOT", tmp_path)
+    monkeypatch.setattr(homework, "HOMEWORK", tmp_path / "homework")
+    homework.assign("01")
+    path, = tmp_path.rglob("*.ipynb")
+    homework.assign("1")  # the same again: nothing to lose
+    path.write_text("an instructor's own version")
+    with pytest.raises(homework.HomeworkError, match="Move it away first"):
+        homework.assign("01")
+    assert path.read_text() == "an instructor's own version"

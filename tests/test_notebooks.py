@@ -1,0 +1,190 @@
+"""The rules that every notebook keeps, as documents: see the README."""
+
+import itertools
+import re
+import statistics
+
+import nbformat
+import pytest
+
+from tools.notebooks import METADATA, NOTEBOOKS, ROOT, unwanted
+
+CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
+SOLUTIONS = sorted(NOTEBOOKS.glob("solutions/*.ipynb"))
+EXERCISES = sorted(NOTEBOOKS.glob("exercises/*.ipynb"))
+STORED = CHAPTERS + SOLUTIONS  # what is kept with its outputs
+EVERY = STORED + EXERCISES
+
+IGNORED = "nbval-ignore-output"
+REPOSITORY, = re.findall(r'(?m)^repository = "(.+)"$',
+                         (ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def by_name(paths):
+    return pytest.mark.parametrize(
+        "path", paths, ids=lambda p: str(p.relative_to(NOTEBOOKS).as_posix()))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def line_count(cell):
+    return len(cell.source.splitlines())
+
+
+def is_ignored(cell):
+    return IGNORED in cell.metadata.get("tags", [])
+
+
+def without_outputs(cells):
+    return [(cell.cell_type, cell.source) for cell in cells]
+
+
+# ---- every notebook
+
+@by_name(EVERY)
+def test_is_valid_and_small(path):
+    nbformat.validate(read(path))
+    assert path.stat().st_size <= 1_000_000
+
+
+@by_name(EVERY)
+def test_begins_with_title_badge_and_setup(path):
+    title, setup = read(path).cells[:2]
+    number = path.name.split("_")[0]
+    assert title.source.startswith(f"# {number} · ")
+    opened = (EXERCISES[0].parent / path.name if path in SOLUTIONS else path)
+    assert (f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/"
+            + opened.relative_to(ROOT).as_posix()) in title.source
+    assert setup.source == code_cells(CHAPTERS[0])[0].source
+    assert f'"https://github.com/{REPOSITORY}"' in setup.source
+
+
+@by_name(EVERY)
+def test_no_cell_is_skipped_or_waits_for_input(path):
+    for cell in code_cells(path):
+        assert "NBVAL" not in cell.source
+        assert "nbval-skip" not in cell.metadata.get("tags", [])
+        assert not re.search(r"\binput\(|clear_output\(", cell.source)
+
+
+@by_name(EVERY)
+def test_seed_is_set_once_right_after_setup(path):
+    for number, cell in enumerate(code_cells(path)):
+        seeds = cell.source.count("set_random_seed(")
+        assert seeds == 0 or (seeds == 1 and number == 1)
+
+
+@by_name(EVERY)
+def test_links_to_files_lead_somewhere(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#]+)\)", cell.source):
+                if "://" not in target:
+                    assert (path.parent / target).exists(), target
+
+
+# ---- notebooks with stored outputs
+
+@by_name(STORED)
+def test_was_run_in_order_from_a_fresh_kernel(path):
+    assert [cell.execution_count for cell in code_cells(path)] == list(
+        range(1, len(code_cells(path)) + 1)), "run `make notebooks`"
+
+
+@by_name(STORED)
+def test_keeps_no_trace_of_the_run(path):
+    notebook = read(path)
+    assert notebook.metadata == METADATA
+    for cell in notebook.cells:
+        assert "execution" not in cell.metadata
+
+
+@by_name(STORED)
+def test_stored_outputs_are_fit_for_everybody(path):
+    for cell in code_cells(path):
+        assert unwanted(cell.outputs) == []
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+@by_name(STORED)
+def test_pictures_have_a_text(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata["image/png"]["alt"]
+                assert len(alt) > 20 and output.data["text/plain"] == alt
+
+
+@by_name(STORED)
+def test_code_cells_are_short(path):
+    lines = [line_count(cell) for cell in code_cells(path)]
+    assert max(lines) <= 25
+    assert all(len(line) <= 79 for cell in code_cells(path)
+               for line in cell.source.splitlines())
+
+
+@by_name(STORED)
+def test_few_outputs_are_exempt_and_each_is_followed_by_a_measure(path):
+    cells = code_cells(path)
+    exempt = [cell for cell in cells if is_ignored(cell)]
+    assert len(exempt) <= len(cells) / 10
+    for cell, following in itertools.pairwise(cells):
+        if is_ignored(cell):
+            assert "measured(" in following.source
+    assert not is_ignored(cells[-1])
+
+
+@by_name(STORED)
+def test_measured_numbers_come_from_measured(path):
+    """A "≈" with a number in an output, but no call of measured in the cell,
+    would be masked without ever having been held to a bound."""
+    for cell in code_cells(path):
+        text = "".join(o.get("text", "") for o in cell.outputs)
+        if re.search(r"≈ -?\d", text):
+            assert "measured(" in cell.source
+
+
+# ---- chapters
+
+@by_name(CHAPTERS)
+def test_chapter_has_the_size_of_a_chapter(path):
+    cells = read(path).cells
+    assert 35 <= len(cells) <= 80
+    assert statistics.median(map(line_count, code_cells(path))) <= 7
+
+
+@by_name(CHAPTERS)
+def test_prose_and_code_alternate(path):
+    """Never more than four code cells in a row without a word between."""
+    kinds = [cell.cell_type for cell in read(path).cells]
+    for kind, group in itertools.groupby(kinds):
+        assert kind != "code" or len(list(group)) <= 4
+
+
+@by_name(CHAPTERS)
+def test_chapter_ends_with_summary_references_and_exercises(path):
+    last = read(path).cells[-1].source
+    summary = last.partition("## Summary")[2].partition("**Exercises**")[0]
+    assert 1 <= len(summary.strip().splitlines()) <= 7
+    assert f"(exercises/{path.name})" in last
+    assert "**References**" in last
+
+
+def test_every_chapter_has_its_exercises():
+    names = [[path.name for path in paths]
+             for paths in (CHAPTERS, SOLUTIONS, EXERCISES)]
+    assert names[0] == names[1] == names[2] != []
+
+
+def test_notebooks_are_listed_in_the_readme():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for path in CHAPTERS:
+        assert f"(notebooks/{path.name})" in readme

@@ -12,8 +12,9 @@ help: ## this list
 setup: ## make .venv from requirements.lock (every other target does this itself)
 	@$(PYTHON) tools/environment.py
 
-lab: setup ## open JupyterLab with chapter 01
-	$(BIN)/python -m jupyterlab notebooks/01_lstm_classifier.ipynb
+lab: setup ## open JupyterLab with chapter 01 (ARGS="--no-browser" and the like)
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/notebooks/01_lstm_classifier.ipynb $(ARGS)
 
 test: setup ## run every test and every notebook, strictly
 	$(BIN)/python -m pytest --nbval

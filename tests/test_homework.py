@@ -8,6 +8,8 @@ gathered so that each submission has at most one wrong answer an exercise.
 import collections
 import copy
 import csv
+import functools
+import os
 import pathlib
 
 import nbformat
@@ -34,8 +36,13 @@ def wrong_answers(name):
     return answers
 
 
+@functools.cache
+def edition_text(name):
+    return homework.student_edition(name)
+
+
 def student_edition(name):
-    return nbformat.read(homework.EXERCISES / f"{name}.ipynb", as_version=4)
+    return nbformat.reads(edition_text(name), as_version=4)
 
 
 def solved(name, replaced=()):
@@ -66,7 +73,9 @@ def graded(chapter, folder, **options):
 @pytest.mark.parametrize("name", NAMES)
 def test_student_edition_is_up_to_date(name):
     stored = (homework.EXERCISES / f"{name}.ipynb").read_text(encoding="utf-8")
-    assert stored == homework.student_edition(name), "run `make exercises`"
+    if '"execution_count": 1' in stored and "CI" not in os.environ:
+        pytest.skip("somebody is solving these exercises")
+    assert stored == edition_text(name), "run `make exercises`"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,101 @@
+"""The strict run notices what it must, and nothing else.
+
+A small notebook with right and wrong stored outputs goes through
+`pytest --nbval` with the rules of conftest.py, once.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from tools.notebooks import ROOT
+
+MEASURE = ("from lib.report import measured\n"
+           "measured('accuracy', 0.5, at_least={bound})")
+LOG_LINE = "I0000 00:00:1795384343.542536 3374 port.cc:153] oneDNN is on."
+
+
+def stream(text):
+    return v4.new_output("stream", name="stdout", text=text)
+
+
+def picture(alt):
+    return v4.new_output("display_data", data={"text/plain": alt})
+
+
+SHOW = ("from IPython.display import display\n"
+        "display({'text/plain': 'A rising line.'}, raw=True)")
+
+# name: (passes, source, stored output, tags)
+CELLS = {
+    "same output": (True, "print('a')", stream("a\n"), []),
+    "one character differs": (False, "print('a')", stream("b\n"), []),
+    "output missing": (False, "pass", stream("a\n"), []),
+    "output new": (False, "print('a')", None, []),
+    "measured number differs": (
+        True, MEASURE.format(bound=0.4),
+        stream("accuracy ≈ 0.4711 (at least 0.4)\n"), []),
+    "bound in the text differs": (
+        False, MEASURE.format(bound=0.4),
+        stream("accuracy ≈ 0.5000 (at least 0.3)\n"), []),
+    "name in the text differs": (
+        False, MEASURE.format(bound=0.4),
+        stream("precision ≈ 0.5000 (at least 0.4)\n"), []),
+    "bound fails": (
+        False, MEASURE.format(bound=0.6),
+        stream("accuracy ≈ 0.7000 (at least 0.6)\n"), []),
+    "number without ≈ differs": (False, "print(0.51)", stream("0.52\n"), []),
+    "text of a picture differs": (False, SHOW, picture("A falling line."), []),
+    "text of a picture is the same": (
+        True, SHOW, picture("A rising line."), []),
+    "warning on stderr": (
+        False, "import warnings\nwarnings.warn('careful')", None, []),
+    "log line of TensorFlow on stderr": (
+        True, f"import sys\nprint({LOG_LINE!r}, file=sys.stderr)", None, []),
+    "exempt output differs": (
+        True, "print('a')", stream("b\n"), ["nbval-ignore-output"]),
+    "warning in an exempt cell": (
+        False, "import warnings\nwarnings.warn('again')", None,
+        ["nbval-ignore-output"]),
+    "unexpected exception": (False, "1 / 0", None, []),
+    "expected exception, not run yet": (
+        True, "raise NotImplementedError()", None, ["raises-exception"]),
+    "--seed replaces the seed": (
+        True, "class keras: set_random_seed = print\nkeras.set_random_seed(1)",
+        stream("7\n"), []),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Dict of name → whether the cell passed."""
+    notebook = v4.new_notebook()
+    for name, (_, source, output, tags) in CELLS.items():
+        notebook.cells.append(v4.new_code_cell(
+            source, outputs=[output] if output else [],
+            execution_count=None if "not run" in name else 1,
+            metadata={"tags": tags}))
+    path = tmp_path_factory.mktemp("strict") / "cells.ipynb"
+    nbformat.write(notebook, path)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--seed=7", "-rA",
+         "-p", "conftest", f"--rootdir={ROOT}", "-c", ROOT / "pyproject.toml",
+         "-p", "no:cacheprovider", path],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT),
+             "PYTHONIOENCODING": "utf-8"})
+    found = re.findall(r"^(PASSED|FAILED) .*::Cell (\d+)", run.stdout,
+                       re.MULTILINE)
+    assert len(found) == len(CELLS), run.stdout + run.stderr
+    passed = {int(number): result == "PASSED" for result, number in found}
+    return {name: passed[i] for i, name in enumerate(CELLS)}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cell(name, outcomes):
+    assert outcomes[name] == CELLS[name][0]

@@ -1,0 +1,143 @@
+"""`make notebooks` stores only what is fit for everybody; set-up says what is
+missing and does nothing twice."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from tools import environment, notebooks
+
+ROOT = notebooks.ROOT
+
+
+@pytest.fixture
+def notebook_of(tmp_path):
+    def write(*sources):
+        path = tmp_path / "one.ipynb"
+        nbformat.write(v4.new_notebook(
+            cells=[v4.new_code_cell(source) for source in sources],
+            metadata={"language_info": {"name": "python", "version": "2.7"}}),
+            path)
+        return path
+    return write
+
+
+def test_run_stores_outputs_without_a_trace_of_the_run(notebook_of):
+    path = notebook_of("for i in range(3): print(f'\\r{i}', end='')", "1 + 1")
+    notebooks.run(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata == notebooks.METADATA
+    assert [c.execution_count for c in notebook.cells] == [1, 2]
+    assert [c.metadata for c in notebook.cells] == [{}, {}]
+    assert notebook.cells[0].outputs[0].text.endswith("2")
+    assert "1" not in notebook.cells[0].outputs[0].text
+    assert notebook.cells[1].outputs[0].data["text/plain"] == "2"
+
+
+@pytest.mark.parametrize("source, reason", [
+    ("import warnings; warnings.warn('careful')", "writes to stderr"),
+    ("import os; print(os.path.realpath('/usr/bin'))", "an absolute path"),
+    ("print(r'C:\\Users\\me\\course')", "an absolute path"),
+    ("print(object())", "a memory address"),
+])
+def test_run_refuses_what_must_not_be_stored(notebook_of, source, reason):
+    path = notebook_of(source)
+    before = path.read_bytes()
+    with pytest.raises(notebooks.StoredOutputError, match=reason):
+        notebooks.run(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [
+    "Mac/PC 24/7 and/or", "https://example.org/usr/x", "12ms/step", "a/opt/b"])
+def test_ordinary_slashes_are_no_path(text):
+    assert notebooks.unwanted([v4.new_output("stream", text=text)]) == []
+
+
+def test_library_logs_are_dropped(notebook_of):
+    path = notebook_of("import os, sys\nos.write(2, b'I0000 00:00:1.5 3 x.cc:1"
+                       "] oneDNN custom operations are on.\\n')\nprint('ok')")
+    notebooks.run(path)
+    outputs = nbformat.read(path, as_version=4).cells[0].outputs
+    assert [o.name for o in outputs] == ["stdout"]
+
+
+def test_unknown_chapter_lists_those_there_are():
+    with pytest.raises(SystemExit, match="no chapter '99'.*01"):
+        notebooks.chapter_notebooks("99")
+
+
+def test_one_chapter_means_chapter_and_solutions():
+    assert {path.parent.name for path in notebooks.chapter_notebooks("1")} == {
+        "notebooks", "solutions"}
+
+
+# ---- tools/environment.py
+
+@pytest.mark.parametrize("version", [(3, 9, 1), (3, 14, 0), (2, 7, 18)])
+def test_wrong_python_is_named(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", version)
+    with pytest.raises(SystemExit, match=r"needs 3\.10 to 3\.13"):
+        environment.check_python()
+
+
+def test_full_disk_is_named(monkeypatch):
+    usage = type("Usage", (), {"free": 1_200_000_000})
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(SystemExit, match=r"Only 1\.2 GB are free"):
+        environment.check_disk()
+
+
+def test_environment_is_current_until_the_lock_changes(tmp_path, monkeypatch):
+    for name in ("LOCK", "STAMP", "PYTHON"):
+        monkeypatch.setattr(environment, name, str(tmp_path / name))
+    (tmp_path / "LOCK").write_text("numpy==2.0\n")
+    assert not environment.is_current()
+    (tmp_path / "PYTHON").touch()
+    (tmp_path / "STAMP").write_text(environment.fingerprint())
+    assert environment.is_current()
+    (tmp_path / "LOCK").write_text("numpy==2.1\n")
+    assert not environment.is_current()
+
+
+def test_failed_installation_leaves_no_stamp(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "STAMP", str(tmp_path / "stamp"))
+    monkeypatch.setattr(environment, "PYTHON", sys.executable)
+    monkeypatch.setattr(environment, "LOCK", str(tmp_path / "missing.lock"))
+    with pytest.raises(SystemExit, match="Call this again"):
+        environment.install()
+    assert not (tmp_path / "stamp").exists()
+
+
+def test_environment_script_is_readable_for_an_old_python():
+    text = (ROOT / "tools" / "environment.py").read_bytes()
+    assert text.isascii() and b'f"' not in text
+
+
+def test_requirements_are_explained_and_locked():
+    lock = (ROOT / "requirements.lock").read_text("utf-8").lower()
+    for name in ("requirements.txt", "requirements-colab.txt"):
+        for line in (ROOT / name).read_text("utf-8").splitlines():
+            if line and not line.startswith("#"):
+                requirement, _, reason = line.partition("#")
+                assert reason.strip(), f"say why: {line}"
+                assert f"\n{requirement.split('=')[0].rstrip('><')}==" in lock
+
+
+def test_make_help_has_a_line_for_every_target():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = makefile.partition(".PHONY: ")[2].partition("\n")[0].split()
+    for target in targets:
+        assert f"\n{target}: " in makefile
+        line = makefile.partition(f"\n{target}: ")[2].partition("\n")[0]
+        assert "## " in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash runs it elsewhere")
+def test_ci_runs_make_test():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "\nmake test\n" in script
+    subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)

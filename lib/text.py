@@ -63,9 +63,16 @@ class Vocabulary:
         Returns:
             A Vocabulary, most frequent token first, equal counts in
             alphabetical order, so that it never depends on the machine.
+
+        Raises:
+            TypeError: a text was given in place of its tokens.
         """
-        counts = collections.Counter(
-            token for tokens in token_lists for token in tokens)
+        counts = collections.Counter()
+        for tokens in token_lists:
+            if isinstance(tokens, str):
+                raise TypeError("a text must be cut into tokens first: "
+                                f"characters({tokens[:9]!r}) or words(…)")
+            counts.update(tokens)
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return cls(token for token, n in ranked
                    if n >= min_count and token not in SPECIAL_TOKENS)

@@ -14,6 +14,7 @@ import pathlib
 
 import nbformat
 import pytest
+from nbformat import v4
 
 from tools import homework
 
@@ -139,6 +140,19 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     copied_cell.cells.append(copy.deepcopy(
         cells_by_id(copied_cell)["balanced"]))
     copied_cell.cells[-1].id = "copy"
+    foreign_cell = solved(name)
+    foreign_cell.cells.append(v4.new_code_cell("1", metadata={"nbgrader": {
+        "grade_id": "gradient", "grade": True, "points": 5}}))
+    foreign_cell.cells.append(v4.new_markdown_cell("", metadata={
+        "nbgrader": None}))
+    skipped = student_edition(name)
+    for cell in skipped.cells:
+        cell.metadata["tags"] = ["skip-execution"]
+    warns = solved(name, {"pad": "import sys\n" + cells_by_id(solved(name))[
+        "pad"].source.replace("return", "print(1, file=sys.stderr)\n"
+                              "    return")})
+    displays = solved(name, {"pad": "import sys\ndef pad(*args, **options):\n"
+                                    "    sys.displayhook(2)"})
     easier_checks = student_edition(name)
     for cell in cells_by_id(easier_checks).values():
         cell.source = "assert True"
@@ -147,12 +161,15 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
         "deleted": without_cells,
         "copied": copied_cell,
         "cheat": easier_checks,
+        "foreign": foreign_cell,
+        "skipped": skipped,
+        "warns": warns,
+        "displays": displays,
         "endless": solved(name, {
             "pad": "def pad(sequences, length):\n    while True:\n"
                    "        print('again')"}),
         "exits": solved(name, {"buckets": "import os\nos._exit(0)"}),
-        "other": nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell("1 + 1")]),
+        "other": v4.new_notebook(cells=[v4.new_code_cell("1 + 1")]),
         "zoë/王 小明 (2)": solved(name),
     })
     (tmp_path / "broken.ipynb").write_text("{ this is no JSON")
@@ -164,9 +181,10 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
 
     remarks = {who: "; ".join(g.remarks) for who, g in grades.items()}
     assert {who: grade.total for who, grade in grades.items()} == {
-        "anna": 10, "zoë/王 小明 (2)": 10, "copied": 10,
-        "deleted": 8, "endless": 8,
-        "cheat": 0, "exits": 0, "other": 0, "broken": 0, "essay.docx": 0}
+        "anna": 10, "zoë/王 小明 (2)": 10, "copied": 10, "foreign": 10,
+        "warns": 10, "deleted": 8, "endless": 8, "displays": 8,
+        "skipped": 0, "cheat": 0, "exits": 0, "other": 0, "broken": 0,
+        "essay.docx": 0}
     assert remarks["anna"] == ""
     assert remarks["deleted"] == (
         "cell deleted: pad; cell deleted: check-pad; "
@@ -178,7 +196,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     assert "hand in the .ipynb file" in remarks["essay.docx"]
 
     printed = capsys.readouterr().out.splitlines()
-    assert len([line for line in printed if line.startswith("[")]) == 10
+    assert len([line for line in printed if line.startswith("[")]) == 14
     with open(tmp_path / "grades.csv", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["submission", "pad", "buckets", "scores", "balanced",
@@ -187,6 +205,34 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
         who: grade.total for who, grade in grades.items()}
     earlier, = tmp_path.glob("grades-*.csv")
     assert earlier.read_text() == "an earlier table"
+
+
+def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
+    name = "01_lstm_classifier"
+    hand_in(tmp_path, {"anna": solved(name), "ben": solved(name)})
+    autograde = homework.NbGraderAPI.autograde
+
+    def interrupted(api, assignment, student):
+        if student == "s1":
+            return autograde(api, assignment, student)
+        return {"success": False, "log": "",
+                "error": "Traceback …\nKeyboardInterrupt\n"}
+
+    monkeypatch.setattr(homework.NbGraderAPI, "autograde", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        homework.grade("01", tmp_path)
+    table = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig")
+    assert [line.split(",")[0] for line in table.splitlines()] == [
+        "submission", "anna"]
+
+
+def test_broken_environment_of_the_shell_does_not_switch_checks_off(
+        tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    name = "01_lstm_classifier"
+    hand_in(tmp_path, {"wrong": solved(name, {
+        "pad": "def pad(sequences, length):\n    return np.zeros((2, 3))"})})
+    assert graded("01", tmp_path)["wrong"].points["pad"] == 0
 
 
 @pytest.mark.parametrize("chapter", ["99", "", "lstm", "../01"])

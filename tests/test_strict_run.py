@@ -49,6 +49,8 @@ CELLS = {
     "bound fails": (
         False, MEASURE.format(bound=0.6),
         stream("accuracy ≈ 0.7000 (at least 0.6)\n"), []),
+    "number after ≈ without a bound differs": (
+        False, "print('x ≈ 0.5100')", stream("x ≈ 0.5200\n"), []),
     "number without ≈ differs": (False, "print(0.51)", stream("0.52\n"), []),
     "text of a picture differs": (False, SHOW, picture("A falling line."), []),
     "text of a picture is the same": (

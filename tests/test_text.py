@@ -71,6 +71,11 @@ def test_a_token_may_not_occur_twice():
         Vocabulary(["a", "a"])
 
 
+def test_a_text_is_no_list_of_tokens():
+    with pytest.raises(TypeError, match="cut into tokens first"):
+        Vocabulary.from_token_lists(["一个文本"])
+
+
 def test_saved_vocabulary_is_the_same(tmp_path):
     vocabulary = Vocabulary(characters(MIXED[:9]))
     vocabulary.save(tmp_path / "vocabulary.json")

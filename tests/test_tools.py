@@ -1,6 +1,7 @@
 """`make notebooks` stores only what is fit for everybody; set-up says what is
 missing and does nothing twice."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -104,12 +105,25 @@ def test_environment_is_current_until_the_lock_changes(tmp_path, monkeypatch):
 
 
 def test_failed_installation_leaves_no_stamp(tmp_path, monkeypatch):
+    (tmp_path / "stamp").write_text("of an earlier lock file")
     monkeypatch.setattr(environment, "STAMP", str(tmp_path / "stamp"))
     monkeypatch.setattr(environment, "PYTHON", sys.executable)
     monkeypatch.setattr(environment, "LOCK", str(tmp_path / "missing.lock"))
     with pytest.raises(SystemExit, match="Call this again"):
         environment.install()
     assert not (tmp_path / "stamp").exists()
+
+
+def test_half_made_environment_is_made_anew(tmp_path, monkeypatch):
+    """A venv without pip, as a stopped installation leaves behind."""
+    monkeypatch.setattr(environment, "VENV", str(tmp_path / "venv"))
+    python = (tmp_path / "venv"
+              / pathlib.Path(environment.PYTHON).relative_to(ROOT / ".venv"))
+    monkeypatch.setattr(environment, "PYTHON", str(python))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip",
+                    tmp_path / "venv"], check=True)
+    environment.make_environment()
+    subprocess.run([python, "-c", "import pip"], check=True)
 
 
 def test_environment_script_is_readable_for_an_old_python():

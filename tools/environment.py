@@ -55,10 +55,11 @@ def is_current():
 
 
 def make_environment():
-    """Create .venv afresh if it is not one of this Python's."""
-    version = "import sys; print('%d.%d' % sys.version_info[:2])"
+    """Create .venv afresh if it is not a whole one of this Python's."""
+    version = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
     try:
-        found = subprocess.check_output([PYTHON, "-c", version]).decode()
+        found = subprocess.check_output([PYTHON, "-c", version],
+                                        stderr=subprocess.DEVNULL).decode()
     except (OSError, subprocess.CalledProcessError):
         found = ""
     if found.strip() == "{}.{}".format(*sys.version_info[:2]):
@@ -75,6 +76,8 @@ def make_environment():
 def install():
     print("Installing requirements.lock into .venv (about 3 GB, a few "
           "minutes) ...", flush=True)
+    if os.path.exists(STAMP):
+        os.remove(STAMP)
     try:
         subprocess.check_call([PYTHON, "-m", "pip", "install",
                                "--disable-pip-version-check", "-r", LOCK])
@@ -90,8 +93,11 @@ def main():
     if is_current():
         return
     check_disk()
-    make_environment()
-    install()
+    try:
+        make_environment()
+        install()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Call this again to go on.")
     print("The environment is ready.")
 
 

@@ -11,7 +11,9 @@ machine or an account where that is acceptable.
 """
 
 import argparse
+import asyncio
 import contextlib
+import copy
 import csv
 import os
 import pathlib
@@ -20,6 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from typing import NamedTuple
 from unittest import mock
 
@@ -70,6 +73,9 @@ class Course:
         config.CourseDirectory.root = str(folder)
         config.CourseDirectory.course_id = "course"
         config.Execute.timeout = timeout
+        config.Execute.raise_on_iopub_timeout = False
+        config.Execute.extra_arguments = [
+            "--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
         self.api = NbGraderAPI(config=config)
         source = self.folder / "source" / name
         source.mkdir(parents=True)
@@ -90,62 +96,100 @@ class Course:
         Args:
             path: the file that was handed in.
             student: any id that is unique in this course.
+
+        Raises:
+            KeyboardInterrupt: somebody stopped the grading.
         """
+        nothing = dict.fromkeys(self.max_points, 0.0)
         try:
             notebook, remarks = self._complete(path)
+            submitted = self.folder / "submitted" / student / self.name
+            submitted.mkdir(parents=True)
+            nbformat.write(notebook, submitted / f"{self.name}.ipynb")
+            result = self.api.autograde(self.name, student)
+            if result["success"]:
+                points, errors = self._results(student)
+                return points, remarks + errors
         except HomeworkError as error:
-            return dict.fromkeys(self.max_points, 0.0), [str(error)]
-        submitted = self.folder / "submitted" / student / self.name
-        submitted.mkdir(parents=True)
-        nbformat.write(notebook, submitted / f"{self.name}.ipynb")
-        result = self.api.autograde(self.name, student)
-        if not result["success"]:
-            return (dict.fromkeys(self.max_points, 0.0),
-                    remarks + [_why_it_failed(result)])
-        return self._points(student), remarks + self._errors(student)
+            return nothing, [str(error)]
+        except Exception as error:  # whatever it is, the others are graded
+            return nothing, ["could not be graded: " + _first_line(
+                f"{type(error).__name__}: {error}")]
+        if (result.get("error") or "").rstrip().endswith("KeyboardInterrupt"):
+            raise KeyboardInterrupt
+        return nothing, remarks + [_why_it_failed(result)]
 
     def _complete(self, path):
-        """The submitted notebook, with cells that were deleted put back and
-        those that were copied made ordinary ones."""
-        if path.suffix != ".ipynb":
-            raise HomeworkError("not a notebook: hand in the .ipynb file")
-        try:
-            notebook = nbformat.read(path, as_version=4)
-            nbformat.validate(notebook)
-        except Exception as error:  # nbformat raises many kinds
-            raise HomeworkError("not a readable notebook: "
-                                f"{_first_line(error)}") from error
+        """The submitted notebook with the course's cells as they were.
+
+        What students do to cells by accident, nbgrader answers with an error:
+        deleted cells are put back, copies and cells of other chapters become
+        ordinary ones, and types and metadata are those that we handed out.
+        """
+        notebook = _read(path)
+        asked = {_grade_id(cell): cell for cell in self.release.cells
+                 if _grade_id(cell)}
         have = set()
-        for cell in reversed(notebook.cells):  # nbgrader, too, keeps the last
-            if _grade_id(cell) in have:
-                del cell.metadata["nbgrader"]
-            elif _grade_id(cell):
-                have.add(_grade_id(cell))
-        asked = [cell for cell in self.release.cells if _grade_id(cell)]
-        missing = [cell for cell in asked if _grade_id(cell) not in have]
-        if len(missing) == len(asked):
+        for cell in reversed(notebook.cells):  # of copies, the last counts
+            grade_id = _grade_id(cell)
+            cell.metadata.pop("nbgrader", None)
+            cell.metadata.pop("tags", None)  # one could skip the execution
+            if grade_id in asked and grade_id not in have:
+                have.add(grade_id)
+                _restore(cell, asked[grade_id])
+        if not have:
             raise HomeworkError(f"none of the cells of {self.name} are in it: "
                                 "another chapter, or not the course's file")
-        notebook.cells += missing
-        remarks = [f"cell deleted: {_grade_id(cell)}" for cell in missing]
-        return notebook, remarks
+        missing = [grade_id for grade_id in asked if grade_id not in have]
+        notebook.cells += [copy.deepcopy(asked[name]) for name in missing]
+        return notebook, [f"cell deleted: {name}" for name in missing]
 
-    def _points(self, student):
-        with self.api.gradebook as gradebook:
-            submission = gradebook.find_submission(self.name, student)
-            grades = {grade.name: grade.score
-                      for grade in submission.notebooks[0].grades}
-        return {exercise: grades[f"check-{exercise}"]
-                for exercise in self.max_points}
+    def _results(self, student):
+        """Points by exercise, and why some were lost.
 
-    def _errors(self, student):
+        Full points if the checks ran to their end. (nbgrader's own count also
+        takes points for a warning, and gives some for a value displayed.)
+        """
         graded = nbformat.read(self.folder / "autograded" / student / self.name
                                / f"{self.name}.ipynb", as_version=4)
-        errors = [(exercise_of(cell), [output for output in cell.outputs
-                                       if output.output_type == "error"])
-                  for cell in graded.cells if is_grade(cell)]
-        return [f"{exercise}: {_explain(outputs[0])}"
-                for exercise, outputs in errors if outputs]
+        points, remarks = dict.fromkeys(self.max_points, 0.0), []
+        for cell in filter(is_grade, graded.cells):
+            exercise = exercise_of(cell)
+            errors = [output for output in cell.outputs
+                      if output.output_type == "error"]
+            if errors:
+                remarks.append(f"{exercise}: {_explain(errors[0])}")
+            elif cell.execution_count is None:
+                remarks.append(f"{exercise}: its checks were not run")
+            else:
+                points[exercise] = self.max_points[exercise]
+        return points, remarks
+
+
+def _read(path):
+    """A submitted file as a notebook.
+
+    Raises:
+        HomeworkError: it is none.
+    """
+    if path.suffix.lower() != ".ipynb":
+        raise HomeworkError("not a notebook: hand in the .ipynb file")
+    try:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"),
+                                  as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # nbformat raises many kinds
+        raise HomeworkError("not a readable notebook: "
+                            + _first_line(error)) from error
+    return notebook
+
+
+def _restore(cell, original):
+    """Give a submitted cell the type and metadata of the one handed out."""
+    cell.pop("attachments", None)
+    cell.cell_type = "code"
+    cell.outputs, cell.execution_count = [], None
+    cell.metadata["nbgrader"] = copy.deepcopy(original.metadata.nbgrader)
 
 
 def exercise_of(cell):
@@ -154,7 +198,9 @@ def exercise_of(cell):
 
 
 def _grade_id(cell):
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
+    metadata = cell.metadata.get("nbgrader")
+    grade_id = metadata.get("grade_id") if isinstance(metadata, dict) else None
+    return grade_id if isinstance(grade_id, str) else None
 
 
 def _first_line(text):
@@ -174,7 +220,8 @@ def _why_it_failed(result):
     log = result.get("log") or ""
     if "DeadKernelError" in log:
         return "it ends its own kernel (exit, or too much memory)"
-    errors = re.findall(r"^\w[\w.]*(?:Error|Exception): .*", log, re.MULTILINE)
+    errors = re.findall(r"^\s*(\w[\w.]*(?:Error|Exception): .*)", log,
+                        re.MULTILINE)
     return "could not be run: " + _first_line(
         errors[-1] if errors else result.get("error"))
 
@@ -182,11 +229,20 @@ def _why_it_failed(result):
 @contextlib.contextmanager
 def course(name, timeout=CELL_TIMEOUT):
     """A Course in a temporary folder, removed afterwards."""
-    # nbgrader calls alembic by its name; the kernels import lib.
     programs = os.path.dirname(sys.executable)
+    environment = {
+        "PATH": programs + os.pathsep + os.environ["PATH"],  # for alembic
+        "PYTHONPATH": str(ROOT),  # for lib
+        "PYTHONOPTIMIZE": "",     # or asserts would not be run
+    }
+    # nbclient would take Ctrl-C for itself and go on with the next student.
+    no_handler = mock.patch.object(
+        asyncio.SelectorEventLoop, "add_signal_handler",
+        side_effect=RuntimeError("Ctrl-C is ours"))
     with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-          mock.patch.dict(os.environ, PYTHONPATH=str(ROOT),
-                          PATH=programs + os.pathsep + os.environ["PATH"])):
+          mock.patch.dict(os.environ, environment), no_handler,
+          warnings.catch_warnings()):
+        warnings.filterwarnings("ignore", "Object of type <Submitted")
         yield Course(folder, name, timeout)
 
 
@@ -285,14 +341,20 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
     files = submitted_files(folder)
     table = folder / "grades.csv"
     grades = []
-    with course(name, timeout) as made:
+    try:
         keep_old_table(table)
+        table.touch()
+    except OSError as error:
+        raise HomeworkError(
+            f"{table} cannot be written ({error.strerror}). Close it, or make "
+            "the folder writable.") from error
+    with course(name, timeout) as made:
         for number, path in enumerate(files, start=1):
             submission = path.relative_to(folder).as_posix()
             points, remarks = made.grade(path, f"s{number}")
             result = Grade(submission.removesuffix(".ipynb"), points, remarks)
             grades.append(result)
-            write_table(table, grades)  # now: whatever comes, it is kept
+            table = write_table(table, grades)  # now: whatever comes, it stays
             print(f"[{number}/{len(files)}] {result.submission}: "
                   f"{result.total:g} of {sum(made.max_points.values()):g}"
                   + "".join(f"; {remark}" for remark in remarks), flush=True)
@@ -309,14 +371,23 @@ def keep_old_table(table):
 
 
 def write_table(table, grades):
-    """Write the grades as CSV; with a byte-order mark, so that spreadsheets
-    show Chinese names."""
-    with open(table, "w", encoding="utf-8-sig", newline="") as file:
+    """Write the grades as CSV; return the path that was written.
+
+    With a byte-order mark, so that spreadsheets show Chinese names. If the
+    table is open in one that locks it, the grades go beside it.
+    """
+    try:
+        table.touch()
+    except PermissionError:
+        table = table.with_name(f"grades-{time.time():.0f}.csv")
+    with open(table, "w", encoding="utf-8-sig", newline="",
+              errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(["submission", *grades[0].points, "total", "remarks"])
         for result in grades:
             writer.writerow([result.submission, *result.points.values(),
                              result.total, "; ".join(result.remarks)])
+    return table
 
 
 def main():
@@ -329,6 +400,7 @@ def main():
             "--chapter", required=True)
     commands.choices["grade"].add_argument("--submissions", required=True)
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # names in any script
     try:
         if arguments.command == "exercises":
             write_exercises()
@@ -341,6 +413,8 @@ def main():
             grade(arguments.chapter, arguments.submissions)
     except HomeworkError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Stopped. What was graded before stands in the table.")
 
 
 if __name__ == "__main__":

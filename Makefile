@@ -20,16 +20,16 @@ test: setup ## run every test and every notebook, strictly
 	$(BIN)/python -m pytest --nbval
 
 notebooks: setup ## run the notebooks and store their outputs (CHAPTER=01 for one)
-	$(BIN)/python -m tools.notebooks --chapter "$(CHAPTER)"
+	@$(BIN)/python -m tools.notebooks --chapter "$(CHAPTER)"
 
 exercises: setup ## write the student editions from notebooks/solutions
-	$(BIN)/python -m tools.homework exercises
+	@$(BIN)/python -m tools.homework exercises
 
 homework: setup ## write the assignment to hand out (CHAPTER=01)
-	$(BIN)/python -m tools.homework assign --chapter "$(CHAPTER)"
+	@$(BIN)/python -m tools.homework assign --chapter "$(CHAPTER)"
 
 grade: setup ## grade a folder of submissions (CHAPTER=01 SUBMISSIONS=folder)
-	$(BIN)/python -m tools.homework grade --chapter "$(CHAPTER)" \
+	@$(BIN)/python -m tools.homework grade --chapter "$(CHAPTER)" \
 	  --submissions "$(SUBMISSIONS)"
 
 lint: setup ## check the style of Python files and notebooks

@@ -16,10 +16,10 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from tools import homework
+from tools import grading, homework
 
 WRONG_ANSWERS = pathlib.Path(__file__).parent / "wrong_answers"
-NAMES = sorted(path.stem for path in homework.SOLUTIONS.glob("*.ipynb"))
+NAMES = sorted(path.stem for path in grading.SOLUTIONS.glob("*.ipynb"))
 CHAPTER = {name: name.split("_")[0] for name in NAMES}
 
 
@@ -50,7 +50,7 @@ def solved(name, replaced=()):
     """A student edition with the right answers, but for those replaced."""
     notebook = student_edition(name)
     solution = cells_by_id(nbformat.read(
-        homework.SOLUTIONS / f"{name}.ipynb", as_version=4))
+        grading.SOLUTIONS / f"{name}.ipynb", as_version=4))
     for grade_id, cell in cells_by_id(notebook).items():
         if not grade_id.startswith("check-"):
             cell.source = dict(replaced).get(grade_id,
@@ -93,7 +93,7 @@ def test_student_edition_gives_nothing_away(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_exercises_are_complete(name):
     cells = cells_by_id(student_edition(name))
-    checks = {homework.exercise_of(cell): cell.metadata.nbgrader.points
+    checks = {grading.exercise_of(cell): cell.metadata.nbgrader.points
               for grade_id, cell in cells.items()
               if grade_id.startswith("check-")}
     assert 3 <= len(checks) <= 5
@@ -210,7 +210,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
 def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
     name = "01_lstm_classifier"
     hand_in(tmp_path, {"anna": solved(name), "ben": solved(name)})
-    autograde = homework.NbGraderAPI.autograde
+    autograde = grading.NbGraderAPI.autograde
 
     def interrupted(api, assignment, student):
         if student == "s1":
@@ -218,7 +218,7 @@ def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
         return {"success": False, "log": "",
                 "error": "Traceback …\nKeyboardInterrupt\n"}
 
-    monkeypatch.setattr(homework.NbGraderAPI, "autograde", interrupted)
+    monkeypatch.setattr(grading.NbGraderAPI, "autograde", interrupted)
     with pytest.raises(KeyboardInterrupt):
         homework.grade("01", tmp_path)
     table = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig")
@@ -237,7 +237,7 @@ def test_broken_environment_of_the_shell_does_not_switch_checks_off(
 
 @pytest.mark.parametrize("chapter", ["99", "", "lstm", "../01"])
 def test_unknown_chapter_is_one_line_that_lists_them(chapter):
-    with pytest.raises(homework.HomeworkError, match=r"one of: 01"):
+    with pytest.raises(grading.HomeworkError, match=r"one of: 01"):
         homework.chapter_name(chapter)
 
 
@@ -247,7 +247,7 @@ def test_unknown_chapter_is_one_line_that_lists_them(chapter):
 ])
 def test_missing_or_empty_folder_is_one_line(tmp_path, make, message):
     make(tmp_path / "inbox")
-    with pytest.raises(homework.HomeworkError, match=message):
+    with pytest.raises(grading.HomeworkError, match=message):
         homework.grade("01", tmp_path / "inbox")
 
 
@@ -259,6 +259,6 @@ def test_an_assignment_that_was_changed_is_not_overwritten(tmp_path,
     path, = tmp_path.rglob("*.ipynb")
     homework.assign("1")  # the same again: nothing to lose
     path.write_text("an instructor's own version")
-    with pytest.raises(homework.HomeworkError, match="Move it away first"):
+    with pytest.raises(grading.HomeworkError, match="Move it away first"):
         homework.assign("01")
     assert path.read_text() == "an instructor's own version"

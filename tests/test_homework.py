@@ -19,7 +19,7 @@ from nbformat import v4
 from tools import grading, homework
 
 WRONG_ANSWERS = pathlib.Path(__file__).parent / "wrong_answers"
-NAMES = sorted(path.stem for path in grading.SOLUTIONS.glob("*.ipynb"))
+NAMES = homework.chapter_names()
 CHAPTER = {name: name.split("_")[0] for name in NAMES}
 
 

@@ -43,10 +43,6 @@ def is_ignored(cell):
     return IGNORED in cell.metadata.get("tags", [])
 
 
-def without_outputs(cells):
-    return [(cell.cell_type, cell.source) for cell in cells]
-
-
 # ---- every notebook
 
 @by_name(EVERY)

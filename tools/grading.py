@@ -22,8 +22,9 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import is_grade
 from traitlets.config import Config
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SOLUTIONS = ROOT / "notebooks" / "solutions"
+from tools.notebooks import NOTEBOOKS, ROOT
+
+SOLUTIONS = NOTEBOOKS / "solutions"
 
 CELL_TIMEOUT = 30  # seconds; a whole notebook of solutions takes under 20
 

@@ -19,14 +19,14 @@ import nbformat
 
 from tools.grading import (
     CELL_TIMEOUT,
-    ROOT,
     SOLUTIONS,
     HomeworkError,
     course,
     grade_id_of,
 )
+from tools.notebooks import NOTEBOOKS, ROOT
 
-EXERCISES = ROOT / "notebooks" / "exercises"
+EXERCISES = NOTEBOOKS / "exercises"
 HOMEWORK = ROOT / "homework"
 
 
@@ -47,13 +47,18 @@ class Grade(NamedTuple):
         return sum(self.points.values())
 
 
+def chapter_names():
+    """Names of the notebooks with exercises, in reading order."""
+    return sorted(path.stem for path in SOLUTIONS.glob("*.ipynb"))
+
+
 def chapter_name(chapter):
     """Name of a chapter's notebook, such as "01_lstm_classifier".
 
     Raises:
         HomeworkError: there is no such chapter; the message lists them.
     """
-    names = sorted(path.stem for path in SOLUTIONS.glob("*.ipynb"))
+    names = chapter_names()
     for name in names:
         if chapter and name.split("_")[0] == f"{chapter:0>2}":
             return name
@@ -79,8 +84,7 @@ def student_edition(name):
 def write_exercises():
     """Write notebooks/exercises anew from notebooks/solutions."""
     EXERCISES.mkdir(exist_ok=True)
-    names = sorted(path.stem for path in SOLUTIONS.glob("*.ipynb"))
-    for name in names:
+    for name in chapter_names():
         path = EXERCISES / f"{name}.ipynb"
         path.write_text(student_edition(name), encoding="utf-8", newline="\n")
         print(path.relative_to(ROOT))

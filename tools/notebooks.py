@@ -22,8 +22,7 @@ NOTEBOOKS = ROOT / "notebooks"
 # What TensorFlow logs about the machine, below Python and past its log level.
 LIBRARY_LOG = re.compile(
     r"WARNING: All log messages before absl"
-    r"|[IWEF]\d{4} \d\d:\d\d:\d\d"            # glog: I0000 00:00:17…
-    r"|[IWEF]0000 \d\d:\d\d:\d+"
+    r"|[IWEF]\d{4} \d\d:\d\d:\d"              # glog: I0000 00:00:17…
     r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: "  # older TensorFlow
     r"|To enable the following instructions: ")
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|Users|work|"

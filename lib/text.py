@@ -26,6 +26,12 @@ def characters(text):
     return [c for c in normalise(text) if not c.isspace()]
 
 
+def pairs(text):
+    """Each character with its right neighbour; as many as characters."""
+    tokens = characters(text)
+    return [a + b for a, b in zip(tokens, tokens[1:] + [""])]
+
+
 def words(text):
     """The words of a Chinese or mixed text as jieba cuts it, without white
     space, as a list of str."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lib.text import Vocabulary, characters, words
+from lib.text import Vocabulary, characters, pairs, words
 
 MIXED = "我用ThinkPad X60，重1.8kg😀！"
 
@@ -11,7 +11,7 @@ def vocabulary():
     return Vocabulary.from_token_lists([list("abca"), list("ab")])
 
 
-@pytest.mark.parametrize("split", [characters, words])
+@pytest.mark.parametrize("split", [characters, pairs, words])
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\u3000"])
 def test_nothing_but_white_space_has_no_tokens(split, text):
     assert split(text) == []
@@ -19,6 +19,10 @@ def test_nothing_but_white_space_has_no_tokens(split, text):
 
 def test_characters_are_normalised():
     assert characters("Ａ b，！") == ["a", "b", ",", "!"]
+
+
+def test_pairs_are_as_many_as_characters():
+    assert pairs("很 好！") == ["很好", "好!", "!"]
 
 
 def test_mixed_scripts_and_emoji():

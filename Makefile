@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks exercises homework grade lint lock clean
+.PHONY: help setup lab test notebooks exercises homework grade \
+  scoreboard backends lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -31,6 +32,13 @@ homework: setup ## write the assignment to hand out (CHAPTER=01)
 grade: setup ## grade a folder of submissions (CHAPTER=01 SUBMISSIONS=folder)
 	@$(BIN)/python -m tools.homework grade --chapter "$(CHAPTER)" \
 	  --submissions "$(SUBMISSIONS)"
+
+scoreboard: setup ## write the README's table of models from the notebooks
+	@$(BIN)/python -m tools.scoreboard
+
+backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  -r requirements-backends.txt
 
 lint: setup ## check the style of Python files and notebooks
 	$(BIN)/python -m ruff check .

@@ -1,0 +1,6 @@
+# Leaves out the correction for averages that start at zero.
+def adamw_step(w, g, m, s, t, learning_rate, weight_decay):
+    m = 0.9 * m + 0.1 * g
+    s = 0.999 * s + 0.001 * g ** 2
+    direction = m / (np.sqrt(s) + 1e-8)
+    return w - learning_rate * (direction + weight_decay * w), m, s

@@ -1,0 +1,7 @@
+# L2 inside Adam: the decay is averaged and divided like the gradient.
+def adamw_step(w, g, m, s, t, learning_rate, weight_decay):
+    g = g + weight_decay * w
+    m = 0.9 * m + 0.1 * g
+    s = 0.999 * s + 0.001 * g ** 2
+    direction = m / (1 - 0.9 ** t) / (np.sqrt(s / (1 - 0.999 ** t)) + 1e-8)
+    return w - learning_rate * direction, m, s

@@ -1,0 +1,9 @@
+# Stops after patience + 1 epochs without an improvement.
+def early_stopping(losses, patience):
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = epoch
+        if epoch - best > patience:
+            break
+    return best, epoch

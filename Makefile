@@ -3,8 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks exercises homework grade \
-  scoreboard backends lint lock clean
+.PHONY: help setup lab test notebooks exercises homework grade scoreboard backends lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \

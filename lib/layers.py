@@ -1,8 +1,9 @@
 """The Transformer's layers, on keras.ops only, so that they run on every
 backend.
 
-Chapters 04 and 05 build them step by step. Attention itself is Keras' own
-MultiHeadAttention, which chapter 04 takes apart.
+Chapters 04 to 07 build them step by step. The encoder's attention is Keras'
+own MultiHeadAttention, which chapter 04 takes apart; the decoders have their
+own, since they keep keys and values between two calls.
 """
 
 import keras
@@ -20,6 +21,52 @@ def padding_mask(ids):
         bool tensor (batch, 1, length): True where any query may look.
     """
     return (ids != 0)[:, None, :]
+
+
+def causal_mask(length):
+    """Each query may look at itself and back.
+
+    Returns:
+        bool array (1, length, length): row query, column key.
+    """
+    return np.tril(np.ones((1, length, length), dtype=bool))
+
+
+def attention(query, key, value, mask=None):
+    """Scaled dot-product attention, "Attention Is All You Need", equation 1.
+
+    Args:
+        query: tensor (batch, queries, key_dim).
+        key: tensor (batch, keys, key_dim).
+        value: tensor (batch, keys, value_dim).
+        mask: bool, (batch or 1, queries or 1, keys or 1): True may be looked
+            at. Any of the four may have an axis of heads after the batch.
+
+    Returns:
+        The averages of the values, (batch, queries, value_dim), and the
+        weights, (batch, queries, keys).
+    """
+    scores = query @ ops.swapaxes(key, -1, -2)  # (batch, queries, keys)
+    scores = scores / key.shape[-1] ** 0.5
+    if mask is not None:
+        scores = ops.where(mask, scores, -1e9)
+    weights = ops.softmax(scores, axis=-1)
+    return weights @ value, weights
+
+
+def split_heads(x, num_heads):
+    """(batch, length, width) to (batch, num_heads, length, key_dim), where
+    key_dim is width / num_heads."""
+    _, length, width = x.shape
+    x = ops.reshape(x, (-1, length, num_heads, width // num_heads))
+    return ops.swapaxes(x, 1, 2)
+
+
+def join_heads(x):
+    """(batch, num_heads, length, key_dim) to (batch, length, width)."""
+    _, num_heads, length, key_dim = x.shape
+    return ops.reshape(ops.swapaxes(x, 1, 2),
+                       (-1, length, num_heads * key_dim))
 
 
 def sinusoidal_encoding(length, width):
@@ -132,3 +179,198 @@ def encoder_block(x, attention_mask, num_heads, key_dim, hidden_width,
             y = layers.Dropout(dropout)(part(x))
             x = layers.LayerNormalization()(layers.Add()([x, y]))
     return x
+
+
+@keras.saving.register_keras_serializable("course")
+class CausalSelfAttention(layers.Layer):
+    """Multi-head attention of each token to itself and those before it.
+
+    Input and output: (batch, length, width), width divisible by num_heads.
+    """
+
+    def __init__(self, num_heads, **options):
+        """
+        Args:
+            num_heads: number of attention heads.
+        """
+        super().__init__(**options)
+        self.num_heads = num_heads
+
+    def build(self, shape):
+        self.into_heads = layers.Dense(3 * shape[-1])
+        self.into_heads.build(shape)
+        self.out_of_heads = layers.Dense(shape[-1])
+        self.out_of_heads.build(shape)
+
+    def heads(self, x):
+        """Query, key, value, each (batch, num_heads, length, key_dim)."""
+        return [split_heads(part, self.num_heads)
+                for part in ops.split(self.into_heads(x), 3, axis=-1)]
+
+    def call(self, x):
+        y, _ = attention(*self.heads(x), causal_mask(x.shape[1]))
+        return self.out_of_heads(join_heads(y))
+
+    def empty_cache(self, batch_size, length):
+        """Room for the keys and the values of that many tokens: two tensors
+        (batch_size, num_heads, length, key_dim)."""
+        key_dim = self.out_of_heads.units // self.num_heads
+        shape = (batch_size, self.num_heads, length, key_dim)
+        return (ops.zeros(shape, self.compute_dtype),
+                ops.zeros(shape, self.compute_dtype))
+
+    def step(self, x, cache, position):
+        """One token of each text; what it needs of the others is kept.
+
+        Args:
+            x: tensor (batch, 1, width), the token at position.
+            cache: keys and values of the tokens before it, each
+                (batch, num_heads, length, key_dim).
+            position: int or scalar int tensor, counted from 0.
+
+        Returns:
+            Tensor (batch, 1, width), and the cache with this token.
+        """
+        query, key, value = self.heads(x)     # (batch, heads, 1, key_dim)
+        keys = ops.slice_update(cache[0], (0, 0, position, 0), key)
+        values = ops.slice_update(cache[1], (0, 0, position, 0), value)
+        known = ops.arange(keys.shape[2]) <= position         # (length,)
+        y, _ = attention(query, keys, values, known)
+        return self.out_of_heads(join_heads(y)), (keys, values)
+
+
+@keras.saving.register_keras_serializable("course")
+class DecoderBlock(layers.Layer):
+    """Causal self-attention, then a feed-forward network, each normalised
+    first and with its residual: the block of GPT-2 (Radford et al., 2019).
+
+    Input and output: (batch, length, width).
+    """
+
+    def __init__(self, num_heads, hidden_width, dropout=0.0, **options):
+        """
+        Args:
+            num_heads: number of attention heads.
+            hidden_width: size inside the feed-forward network.
+            dropout: share of each part's output that is blanked in training.
+        """
+        super().__init__(**options)
+        self.hidden_width = hidden_width
+        self.attention = CausalSelfAttention(num_heads)
+        self.norms = [layers.LayerNormalization() for _ in range(2)]
+        self.dropout = layers.Dropout(dropout)
+
+    def build(self, shape):
+        width = shape[-1]
+        self.feed_forward = keras.Sequential([
+            keras.Input((None, width)),
+            layers.Dense(self.hidden_width, activation="gelu"),
+            layers.Dense(width)])
+
+    def call(self, x):
+        x = x + self.dropout(self.attention(self.norms[0](x)))
+        return x + self.dropout(self.feed_forward(self.norms[1](x)))
+
+    def step(self, x, cache, position):
+        """One token of each text, as CausalSelfAttention.step takes it."""
+        y, cache = self.attention.step(self.norms[0](x), cache, position)
+        x = x + y
+        return x + self.feed_forward(self.norms[1](x)), cache
+
+
+@keras.saving.register_keras_serializable("course")
+class CrossAttention(layers.Layer):
+    """Multi-head attention of one text's tokens to another text's.
+
+    Input and output: (batch, length, width), width divisible by num_heads.
+    """
+
+    def __init__(self, num_heads, **options):
+        """
+        Args:
+            num_heads: number of attention heads.
+        """
+        super().__init__(**options)
+        self.num_heads = num_heads
+
+    def build(self, shape):
+        width = shape[-1]
+        self.query, self.key, self.value, self.out_of_heads = (
+            layers.Dense(width) for _ in range(4))
+        for dense in (self.query, self.key, self.value, self.out_of_heads):
+            dense.build(shape)
+
+    def keys_values(self, memory):
+        """What may be computed once for a source and kept.
+
+        Args:
+            memory: the encoded source, (batch, keys, width).
+
+        Returns:
+            Keys and values, each (batch, num_heads, keys, key_dim).
+        """
+        return tuple(split_heads(dense(memory), self.num_heads)
+                     for dense in (self.key, self.value))
+
+    def call(self, x, keys_values, attention_mask):
+        """
+        Args:
+            x: tensor (batch, length, width).
+            keys_values: what keys_values() returned for the source.
+            attention_mask: bool (batch, 1, keys), True may be looked at.
+        """
+        query = split_heads(self.query(x), self.num_heads)
+        y, _ = attention(query, *keys_values, attention_mask[:, None])
+        return self.out_of_heads(join_heads(y))
+
+
+@keras.saving.register_keras_serializable("course")
+class CrossDecoderBlock(layers.Layer):
+    """A DecoderBlock that looks at a source between its two parts, "Attention
+    Is All You Need", section 3.1, normalised first.
+
+    Input and output: (batch, length, width).
+    """
+
+    def __init__(self, num_heads, hidden_width, dropout=0.0, **options):
+        """
+        Args:
+            num_heads: number of attention heads.
+            hidden_width: size inside the feed-forward network.
+            dropout: share of each part's output that is blanked in training.
+        """
+        super().__init__(**options)
+        self.hidden_width = hidden_width
+        self.attention = CausalSelfAttention(num_heads)
+        self.cross_attention = CrossAttention(num_heads)
+        self.norms = [layers.LayerNormalization() for _ in range(3)]
+        self.dropout = layers.Dropout(dropout)
+
+    def build(self, shape):
+        width = shape[-1]
+        self.feed_forward = keras.Sequential([
+            keras.Input((None, width)),
+            layers.Dense(self.hidden_width, activation="gelu"),
+            layers.Dense(width)])
+        self.cross_attention.build(shape)
+
+    def call(self, x, memory, attention_mask):
+        """
+        Args:
+            x: tensor (batch, length, width).
+            memory: the encoded source, (batch, keys, width).
+            attention_mask: bool (batch, 1, keys), True may be looked at.
+        """
+        known = self.cross_attention.keys_values(memory)
+        x = x + self.dropout(self.attention(self.norms[0](x)))
+        x = x + self.dropout(self.cross_attention(self.norms[1](x), known,
+                                                  attention_mask))
+        return x + self.dropout(self.feed_forward(self.norms[2](x)))
+
+    def step(self, x, cache, position, keys_values, attention_mask):
+        """One token of each text, as CausalSelfAttention.step takes it."""
+        y, cache = self.attention.step(self.norms[0](x), cache, position)
+        x = x + y
+        x = x + self.cross_attention(self.norms[1](x), keys_values,
+                                     attention_mask)
+        return x + self.feed_forward(self.norms[2](x)), cache

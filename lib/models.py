@@ -1,0 +1,186 @@
+"""The models that a later chapter, a tool or a benchmark builds again.
+
+Chapters 06 and 07 build them step by step, from the parts in lib.layers.
+"""
+
+import keras
+from keras import layers, ops
+
+from lib.layers import (
+    CrossDecoderBlock,
+    DecoderBlock,
+    LearnedPositions,
+    encoder_block,
+    padding_mask,
+)
+
+
+@keras.saving.register_keras_serializable("course")
+class GPT(keras.Model):
+    """A decoder-only Transformer: what may come next, at every position.
+
+    Radford et al., "Language Models are Unsupervised Multitask Learners",
+    2019. The vectors of the tokens serve twice, at the input and to score the
+    output (Press and Wolf, 2017).
+    """
+
+    def __init__(self, vocabulary_size, max_length, width, num_layers,
+                 num_heads, dropout=0.0, **options):
+        """
+        Args:
+            vocabulary_size: number of ids.
+            max_length: number of positions that have a vector.
+            width: size of a token's vector, divisible by num_heads.
+            num_layers: number of blocks.
+            num_heads: attention heads in each block.
+            dropout: share of each part's output that is blanked in training.
+        """
+        super().__init__(**options)
+        self.tokens = layers.Embedding(vocabulary_size, width)
+        self.positions = LearnedPositions(max_length)
+        self.dropout = layers.Dropout(dropout)
+        self.blocks = [DecoderBlock(num_heads, 4 * width, dropout)
+                       for _ in range(num_layers)]
+        self.norm = layers.LayerNormalization()
+
+    def call(self, ids):
+        """
+        Args:
+            ids: int tensor (batch, length), length <= max_length.
+
+        Returns:
+            Logits of the next token, float32 (batch, length,
+            vocabulary_size).
+        """
+        x = self.dropout(self.positions(self.tokens(ids)))
+        for block in self.blocks:
+            x = block(x)
+        return self.scores(x)
+
+    def scores(self, x):
+        """How well each token's vector fits: (…, width) to logits."""
+        vectors = ops.transpose(self.tokens.embeddings)
+        x = self.norm(x)
+        return ops.cast(x @ ops.cast(vectors, x.dtype), "float32")
+
+    def empty_cache(self, batch_size, length):
+        """Room for the keys and values of every block.
+
+        Returns:
+            Tuple of a pair for each block, each tensor of zeros (batch_size,
+            num_heads, length, key_dim).
+        """
+        return tuple(block.attention.empty_cache(batch_size, length)
+                     for block in self.blocks)
+
+    def step(self, ids, cache, position):
+        """One token of each text.
+
+        Args:
+            ids: int tensor (batch,), the tokens at position.
+            cache: what empty_cache or the step before returned.
+            position: int or scalar int tensor, counted from 0.
+
+        Returns:
+            Logits of the next token, float32 (batch, vocabulary_size), and
+            the cache with this token.
+        """
+        x = self.tokens(ids[:, None]) + self.positions.table[position]
+        kept = []
+        for block, known in zip(self.blocks, cache):
+            x, known = block.step(x, known, position)
+            kept.append(known)
+        return self.scores(x[:, 0]), tuple(kept)
+
+
+@keras.saving.register_keras_serializable("course")
+class Translator(keras.Model):
+    """An encoder that reads one text and a decoder that writes another.
+
+    Vaswani et al., "Attention Is All You Need", 2017, with normalisation
+    first and learned positions.
+    """
+
+    def __init__(self, source_vocabulary_size, target_vocabulary_size,
+                 max_length, width, num_layers, num_heads, dropout=0.0,
+                 **options):
+        """
+        Args:
+            source_vocabulary_size: number of ids of the texts it reads.
+            target_vocabulary_size: number of ids of the texts it writes.
+            max_length: number of positions that have a vector, on each side.
+            width: size of a token's vector, divisible by num_heads.
+            num_layers: number of blocks on each side.
+            num_heads: attention heads in each block.
+            dropout: share of each part's output that is blanked in training.
+        """
+        super().__init__(**options)
+        ids = keras.Input((None,), dtype="int32")
+        x = layers.Embedding(source_vocabulary_size, width)(ids)
+        x = layers.Dropout(dropout)(LearnedPositions(max_length)(x))
+        for _ in range(num_layers):
+            x = encoder_block(x, padding_mask(ids), num_heads,
+                              width // num_heads, 4 * width, dropout)
+        self.encoder = keras.Model(ids, layers.LayerNormalization()(x))
+        self.tokens = layers.Embedding(target_vocabulary_size, width)
+        self.positions = LearnedPositions(max_length)
+        self.dropout = layers.Dropout(dropout)
+        self.blocks = [CrossDecoderBlock(num_heads, 4 * width, dropout)
+                       for _ in range(num_layers)]
+        self.norm = layers.LayerNormalization()
+        self.scores = layers.Dense(target_vocabulary_size)
+
+    def call(self, inputs):
+        """
+        Args:
+            inputs: source ids (batch, keys) and target ids (batch, length),
+                padded with 0.
+
+        Returns:
+            Logits of the next target token, float32 (batch, length,
+            target_vocabulary_size).
+        """
+        source, target = inputs
+        memory, mask = self.encoder(source), padding_mask(source)
+        x = self.dropout(self.positions(self.tokens(target)))
+        for block in self.blocks:
+            x = block(x, memory, mask)
+        return ops.cast(self.scores(self.norm(x)), "float32")
+
+    def start_cache(self, source, length):
+        """What every step needs of the source, and room for the target.
+
+        Args:
+            source: int tensor (batch, keys), padded with 0.
+            length: number of target tokens, at most max_length.
+
+        Returns:
+            Nested tuple of tensors whose first axis is the batch.
+        """
+        memory = self.encoder(source)
+        return (padding_mask(source),
+                tuple(block.cross_attention.keys_values(memory)
+                      for block in self.blocks),
+                tuple(block.attention.empty_cache(source.shape[0], length)
+                      for block in self.blocks))
+
+    def step(self, ids, cache, position):
+        """One target token of each text.
+
+        Args:
+            ids: int tensor (batch,), the tokens at position.
+            cache: what start_cache or the step before returned.
+            position: int or scalar int tensor, counted from 0.
+
+        Returns:
+            Logits of the next token, float32 (batch,
+            target_vocabulary_size), and the cache with this token.
+        """
+        mask, sources, targets = cache
+        x = self.tokens(ids[:, None]) + self.positions.table[position]
+        kept = []
+        for block, source, target in zip(self.blocks, sources, targets):
+            x, target = block.step(x, target, position, source, mask)
+            kept.append(target)
+        logits = ops.cast(self.scores(self.norm(x[:, 0])), "float32")
+        return logits, (mask, sources, tuple(kept))

@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks exercises homework grade scoreboard backends lint lock clean
+.PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
-	  awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	  awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: ## make .venv from requirements.lock (every other target does this itself)
 	@$(PYTHON) tools/environment.py
@@ -34,6 +34,13 @@ grade: setup ## grade a folder of submissions (CHAPTER=01 SUBMISSIONS=folder)
 
 scoreboard: setup ## write the README's table of models from the notebooks
 	@$(BIN)/python -m tools.scoreboard
+
+checkpoints: setup ## train data/checkpoints again (ONLY=name BACKEND=torch)
+	@KERAS_BACKEND=$(or $(BACKEND),tensorflow) \
+	  $(BIN)/python -m tools.checkpoints $(ONLY)
+
+bench: setup ## time what the course builds (ONLY=generation for one subject)
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \

@@ -57,11 +57,11 @@ def sampler(temperature=1.0, top_k=None, top_p=None):
         count = logits.shape[-1] if top_k is None else min(top_k,
                                                            logits.shape[-1])
         best, ids = ops.top_k(logits / temperature, count)  # descending
-        shares = ops.softmax(best, axis=-1)
+        shares = ops.exp(best - best[:, :1])            # (batch, count)
+        summed = ops.cumsum(shares, axis=-1)
         if top_p is not None:
-            before = ops.cumsum(shares, axis=-1) - shares
-            shares = ops.where(before < top_p, shares, 0.0)
-        summed = ops.cumsum(shares, axis=-1)            # (batch, count)
+            inside = summed - shares < top_p * summed[:, -1:]
+            summed = ops.cumsum(ops.where(inside, shares, 0.0), axis=-1)
         goal = noise[:, None] * summed[:, -1:]
         place = ops.sum(ops.cast(summed <= goal, "int32"), axis=-1)
         place = ops.minimum(place, count - 1)

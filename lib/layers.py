@@ -325,7 +325,7 @@ class CrossAttention(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("course")
-class CrossDecoderBlock(layers.Layer):
+class CrossDecoderBlock(DecoderBlock):
     """A DecoderBlock that looks at a source between its two parts, "Attention
     Is All You Need", section 3.1, normalised first.
 
@@ -339,19 +339,12 @@ class CrossDecoderBlock(layers.Layer):
             hidden_width: size inside the feed-forward network.
             dropout: share of each part's output that is blanked in training.
         """
-        super().__init__(**options)
-        self.hidden_width = hidden_width
-        self.attention = CausalSelfAttention(num_heads)
+        super().__init__(num_heads, hidden_width, dropout, **options)
         self.cross_attention = CrossAttention(num_heads)
-        self.norms = [layers.LayerNormalization() for _ in range(3)]
-        self.dropout = layers.Dropout(dropout)
+        self.cross_norm = layers.LayerNormalization()
 
     def build(self, shape):
-        width = shape[-1]
-        self.feed_forward = keras.Sequential([
-            keras.Input((None, width)),
-            layers.Dense(self.hidden_width, activation="gelu"),
-            layers.Dense(width)])
+        super().build(shape)
         self.cross_attention.build(shape)
 
     def call(self, x, memory, attention_mask):
@@ -363,14 +356,14 @@ class CrossDecoderBlock(layers.Layer):
         """
         known = self.cross_attention.keys_values(memory)
         x = x + self.dropout(self.attention(self.norms[0](x)))
-        x = x + self.dropout(self.cross_attention(self.norms[1](x), known,
+        x = x + self.dropout(self.cross_attention(self.cross_norm(x), known,
                                                   attention_mask))
-        return x + self.dropout(self.feed_forward(self.norms[2](x)))
+        return x + self.dropout(self.feed_forward(self.norms[1](x)))
 
     def step(self, x, cache, position, keys_values, attention_mask):
         """One token of each text, as CausalSelfAttention.step takes it."""
         y, cache = self.attention.step(self.norms[0](x), cache, position)
         x = x + y
-        x = x + self.cross_attention(self.norms[1](x), keys_values,
+        x = x + self.cross_attention(self.cross_norm(x), keys_values,
                                      attention_mask)
-        return x + self.feed_forward(self.norms[2](x)), cache
+        return x + self.feed_forward(self.norms[1](x)), cache

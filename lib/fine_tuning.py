@@ -1,0 +1,130 @@
+"""Fine-tuning on the reviews: the same in chapter 08 and in the tool that
+fills its picture (tools/fine_tuning.py)."""
+
+import keras
+import numpy as np
+
+from lib import datasets
+from lib.models import classifier
+from lib.recipes import REVIEW_LENGTH, language_encoder
+from lib.text import both_ends, characters, pair_lookup
+
+
+SETTINGS = {  # number of labels (None: all) → how to train with them
+    100: {"epochs": 10, "batch_size": 10, "learning_rate": 5e-4},
+    1000: {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3},
+    None: {"epochs": 3, "batch_size": 64, "learning_rate": 1e-3},
+}
+
+
+def sample(inputs, labels, count, seed):
+    """The labelled reviews of one run: another hundred or thousand for each
+    seed, from 1. (Their order is as good as random.)"""
+    rows = slice(None) if count is None else slice((seed - 1) * count,
+                                                   seed * count)
+    return [array[rows] for array in inputs], labels[rows]
+
+
+def new_classifier(vocabulary, pair_vocabulary, weights=None):
+    """A classifier to be fine-tuned.
+
+    Args:
+        vocabulary, pair_vocabulary: what language_vocabularies returned.
+        weights: of the encoder, a list of arrays; without them, from scratch.
+    """
+    encoder = language_encoder(vocabulary, pair_vocabulary, dropout=0.1,
+                               input_dropout=0.2)
+    if weights is not None:
+        encoder.set_weights(weights)
+    return classifier(encoder, dropout=0.3)
+
+
+def encoded_reviews(part, vocabulary, pair_vocabulary):
+    """The reviews of a part as a text_encoder wants them.
+
+    Args:
+        part: "train" or "test".
+        vocabulary, pair_vocabulary: what language_vocabularies returned.
+
+    Returns:
+        List of two int32 arrays (n, REVIEW_LENGTH), ids of characters and of
+        pairs, and the labels (n,). Of a longer text both ends are kept.
+    """
+    texts, labels = datasets.reviews(part)
+    ids = vocabulary.encode_batch(
+        [both_ends(characters(text), REVIEW_LENGTH) for text in texts],
+        REVIEW_LENGTH)
+    return [ids, pair_lookup(vocabulary, pair_vocabulary)(ids)], labels
+
+
+class ByLength(keras.utils.PyDataset):
+    """Batches of texts of like length, cut to the longest of them, so that
+    little of them is padding."""
+
+    def __init__(self, inputs, labels, batch_size, seed=None):
+        """
+        Args:
+            inputs: list of int arrays (n, length), padded with 0.
+            labels: array (n,).
+            batch_size: number of texts.
+            seed: draws which texts of like length meet and in which order the
+                batches come, anew for each epoch; without it, by length.
+        """
+        super().__init__()
+        self.inputs, self.labels, self.size = inputs, labels, batch_size
+        self.lengths = (inputs[0] != 0).sum(axis=1)
+        self.random = None if seed is None else np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self):
+        order = np.arange(len(self.labels))
+        if self.random:
+            self.random.shuffle(order)
+        order = order[np.argsort(self.lengths[order] // 16, kind="stable")]
+        self.rows = [order[i:i + self.size]
+                     for i in range(0, len(order), self.size)]
+        if self.random:
+            self.random.shuffle(self.rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        rows = self.rows[i]
+        longest = self.lengths[rows].max()
+        return ([array[rows, :longest] for array in self.inputs],
+                self.labels[rows, None])
+
+
+def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
+              learning_rate=1e-3, verbose=0):
+    """Train a classifier whose encoder may have learnt before.
+
+    The learning rate warms up for a tenth of the steps and then falls to
+    zero; the weights are averaged over the last steps.
+
+    Args:
+        model: what classifier() returned; it is trained in place.
+        inputs: list of int arrays (n, length), padded with 0.
+        labels: array (n,) of 0 and 1.
+        seed: of the order of the texts.
+        epochs, batch_size, learning_rate, verbose: as in keras.Model.fit.
+    """
+    batches = ByLength(inputs, labels, batch_size, seed)
+    steps = epochs * len(batches)
+    warmup = steps // 10 + 1
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup)
+    model.compile(
+        keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.98),
+        keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
+
+
+def logits_of(model, inputs):
+    """One logit a text, (n,), computed in batches of texts of like length."""
+    batches = ByLength(inputs, np.zeros(len(inputs[0])), batch_size=128)
+    logits = np.zeros(len(inputs[0]))
+    for rows, (batch, _) in zip(batches.rows, batches):
+        logits[rows] = np.asarray(model.predict_on_batch(batch))[:, 0]
+    return logits

@@ -1,0 +1,357 @@
+"""How the checkpoints are trained: data, model, optimizer, number of steps.
+
+A chapter trains a recipe for some seconds and then loads its checkpoint;
+`make checkpoints` trains it to the end. A batch follows from its number
+alone, so that training can be stopped and resumed.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import scipy.sparse
+from keras import ops
+from sklearn.utils.extmath import randomized_svd
+
+from lib import datasets
+from lib.models import GPT, MaskedLanguageModel, Translator, text_encoder
+from lib.text import (
+    UNKNOWN_ID,
+    Subwords,
+    Vocabulary,
+    characters,
+    learn_merges,
+    mask_tokens,
+    pair_lookup,
+    pairs,
+)
+
+SEED = 1
+
+
+class Recipe(NamedTuple):
+    """One model and its training.
+
+    model: a keras.Model, compiled and built.
+    batch: function of the step, an int from 0, to (inputs, targets) or
+        (inputs, targets, weights), as `train_on_batch` takes them.
+    steps: number of steps of the whole training.
+    texts: list of str, all that it learns from.
+    vocabulary: lib.text.Vocabulary of its ids.
+    """
+
+    model: keras.Model
+    batch: Callable
+    steps: int
+    texts: list
+    vocabulary: Vocabulary
+
+
+RATINGS = ["<negative>", "<positive>"]
+REVIEW_LENGTH = 128
+REVIEW_BUCKETS = [32, 64, 128]  # three shapes of batches …
+REVIEW_TOKENS = 8192            # … with as many tokens each
+
+
+def review_vocabulary(texts):
+    """<end>, the two ratings, and the characters that occur three times."""
+    kept = Vocabulary.from_token_lists(map(characters, texts), min_count=3)
+    return Vocabulary(["<end>", *RATINGS, *kept.tokens[2:]])
+
+
+def review_ids(reviews, vocabulary):
+    """Each review as its rating, its characters and <end>.
+
+    Args:
+        reviews: lib.datasets.Reviews.
+        vocabulary: what review_vocabulary returned.
+
+    Returns:
+        int32 array (n, REVIEW_LENGTH + 1), padded with 0; a longer text loses
+        its end, and with it <end>.
+    """
+    return vocabulary.encode_batch(
+        [[RATINGS[label], *characters(text), "<end>"]
+         for text, label in zip(*reviews)], REVIEW_LENGTH + 1)
+
+
+def gpt_reviews():
+    """A GPT that writes reviews, the rating as their first token."""
+    train = datasets.reviews("train")
+    start = len(train.texts) // 10  # what is before it stays for validation
+    fit = datasets.Reviews(train.texts[start:], train.labels[start:])
+    vocabulary = review_vocabulary(fit.texts)
+    ids = review_ids(fit, vocabulary)
+    # Reviews of like length share a batch, so that little of it is padding; a
+    # length comes as often as it has tokens, so that all reviews count alike.
+    bucket = np.searchsorted(REVIEW_BUCKETS, (ids != 0).sum(axis=1) - 1)
+    rows = [np.flatnonzero(bucket == i) for i in range(len(REVIEW_BUCKETS))]
+    tokens = np.array([len(r) for r in rows]) * REVIEW_BUCKETS
+
+    def batch(step):
+        random = np.random.default_rng([SEED, step])
+        chosen = random.choice(len(rows), p=tokens / tokens.sum())
+        length = REVIEW_BUCKETS[chosen]
+        texts = random.choice(rows[chosen], REVIEW_TOKENS // length,
+                              replace=False)
+        return ids[texts, :length], ids[texts, 1:length + 1]
+
+    steps = 3000
+    model = GPT(len(vocabulary), REVIEW_LENGTH, width=192, num_layers=4,
+                num_heads=6, dropout=0.2)
+    model(ids[:1, :-1])
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - 100, alpha=0.01, warmup_target=2e-3, warmup_steps=100)
+    model.compile(
+        keras.optimizers.AdamW(rate, weight_decay=0.1, beta_2=0.99,
+                               global_clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True,
+                                                   ignore_class=0))
+    return Recipe(model, batch, steps, fit.texts, vocabulary)
+
+
+TRANSLATION_LENGTH = 24
+TRANSLATION_BUCKETS = [10, 14, 24]
+TRANSLATION_TOKENS = 1680
+LANGUAGES = ["<en>", "<zh>"]  # the first token of a text to be written
+
+
+def translation_tokens(translations):
+    """<end>, the two languages, the Chinese characters and English pieces.
+
+    Returns:
+        The Vocabulary, and the Subwords that cut English.
+    """
+    subwords = Subwords(learn_merges(translations.english, 1000))
+    kept = Vocabulary.from_token_lists(
+        [*map(characters, translations.chinese),
+         *map(subwords, translations.english)])
+    return Vocabulary(["<end>", *LANGUAGES, *kept.tokens[2:]]), subwords
+
+
+def translation_ids(translations, vocabulary, subwords):
+    """Every pair twice: Chinese to English, then English to Chinese.
+
+    Returns:
+        Sources, int32 (2n, TRANSLATION_LENGTH), and targets, int32 (2n,
+        TRANSLATION_LENGTH + 1), which begin with their language and close
+        with <end>; longer ones lose their end.
+    """
+    chinese = [characters(text) for text in translations.chinese]
+    english = [subwords(text) for text in translations.english]
+    targets = ([["<en>", *tokens, "<end>"] for tokens in english]
+               + [["<zh>", *tokens, "<end>"] for tokens in chinese])
+    return (vocabulary.encode_batch(chinese + english, TRANSLATION_LENGTH),
+            vocabulary.encode_batch(targets, TRANSLATION_LENGTH + 1))
+
+
+def smoothed_cross_entropy(targets, logits):
+    """Cross-entropy against 0.9 for the right token and 0.1 shared by all
+    (Szegedy et al., 2016), the mean of all tokens that are no padding."""
+    logs = ops.log_softmax(logits, axis=-1)
+    targets = ops.cast(targets, "int32")
+    right = ops.take_along_axis(logs, targets[..., None], axis=-1)[..., 0]
+    losses = -0.9 * right - 0.1 * ops.mean(logs, axis=-1)
+    real = ops.cast(targets != 0, losses.dtype)
+    return ops.sum(losses * real) / ops.sum(real)
+
+
+def translator():
+    """One Translator for both directions."""
+    train = datasets.translations("train")
+    start = len(train.chinese) // 12  # what is before it stays for validation
+    fit = datasets.Translations(*(part[start:] for part in train))
+    vocabulary, subwords = translation_tokens(fit)
+    sources, targets = translation_ids(fit, vocabulary, subwords)
+    sizes = np.maximum((sources != 0).sum(axis=1),
+                       (targets != 0).sum(axis=1) - 1)
+    bucket = np.searchsorted(TRANSLATION_BUCKETS, sizes)
+    rows = [np.flatnonzero(bucket == i)
+            for i in range(len(TRANSLATION_BUCKETS))]
+    tokens = np.array([len(r) for r in rows]) * TRANSLATION_BUCKETS
+
+    def batch(step):
+        random = np.random.default_rng([SEED, step])
+        chosen = random.choice(len(rows), p=tokens / tokens.sum())
+        length = TRANSLATION_BUCKETS[chosen]
+        texts = random.choice(rows[chosen], TRANSLATION_TOKENS // length,
+                              replace=False)
+        source = sources[texts, :length]
+        # One token in ten is hidden: an unknown one is then nothing new.
+        hidden = (random.random(source.shape) < 0.1) & (source != 0)
+        target = targets[texts, :length + 1]
+        return ((np.where(hidden, UNKNOWN_ID, source), target[:, :-1]),
+                target[:, 1:])
+
+    steps = 2400
+    model = Translator(len(vocabulary), len(vocabulary), TRANSLATION_LENGTH,
+                       width=160, num_layers=2, num_heads=4, dropout=0.3)
+    model((sources[:1], targets[:1, :-1]))
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - 200, alpha=0.01, warmup_target=2e-3, warmup_steps=200)
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.98,
+                                         global_clipnorm=1.0),
+                  smoothed_cross_entropy)
+    return Recipe(model, batch, steps, fit.chinese + fit.english, vocabulary)
+
+
+LANGUAGE_BUCKETS = [32, 64, 128]
+LANGUAGE_TOKENS = 3072
+NEWS_SHARE = 0.3     # a newspaper text counts so much, a review 1
+MASKED_SHARE = 0.25
+
+
+def language_texts():
+    """All that may be read without labels: the characters of the training
+    reviews, and of the newspaper's paragraphs of at least 8."""
+    reviews = [characters(text) for text in datasets.reviews("train").texts]
+    news = [characters("".join(words)) for words in datasets.people_daily()]
+    return reviews, [text for text in news if len(text) >= 8]
+
+
+def language_vocabularies(reviews, news):
+    """Vocabularies of the characters, with <mask>, and of the pairs."""
+    both = Vocabulary.from_token_lists(reviews + news, min_count=2)
+    return (Vocabulary(["<mask>", *both.tokens[2:]]),
+            Vocabulary.from_token_lists(
+                (pairs("".join(text)) for text in reviews), min_count=6))
+
+
+def language_encoder(vocabulary, pair_vocabulary, dropout=0.0,
+                     input_dropout=0.1):
+    """The text_encoder of chapter 08, in its sizes."""
+    return text_encoder(len(vocabulary), len(pair_vocabulary), REVIEW_LENGTH,
+                        width=128, num_layers=2, num_heads=4,
+                        hidden_width=256, dropout=dropout,
+                        input_dropout=input_dropout)
+
+
+def cooccurrence_vectors(texts, weights, pair_ids, character_count, pair_count,
+                         width, window=8):
+    """Vectors of characters and pairs from what stands near what.
+
+    Levy and Goldberg, "Neural Word Embedding as Implicit Matrix
+    Factorization", 2014: the positive pointwise mutual information of tokens
+    at most `window` apart, factorised by a truncated SVD.
+
+    Args:
+        texts: list of lists of ids of characters.
+        weights: list of float, how much a text counts.
+        pair_ids: what pair_lookup returned.
+        character_count, pair_count: number of ids of each kind.
+        width: size of a vector.
+        window: how far apart two tokens may stand.
+
+    Returns:
+        float32 arrays (character_count, width) and (pair_count, width).
+    """
+    gap = [0] * window
+    ids = np.concatenate([text + gap for text in texts])
+    weight = np.repeat(weights, [len(text) + window for text in texts])
+    kinds = [(ids, 0), (pair_ids(ids[None])[0], character_count)]
+    size = character_count + pair_count
+    counts = scipy.sparse.csr_matrix((size, size), dtype="float32")
+    for distance in range(1, window + 1):
+        for a, first in kinds:
+            if distance == 1 and first:  # a pair contains its neighbour
+                continue
+            for b, second in kinds:
+                left, right = a[:-distance], b[distance:]
+                known = (left > UNKNOWN_ID) & (right > UNKNOWN_ID)
+                counts += scipy.sparse.csr_matrix(
+                    (weight[:-distance][known].astype("float32"),
+                     (left[known] + first, right[known] + second)),
+                    shape=(size, size))
+    counts = (counts + counts.T).tocoo()
+    sums = np.asarray(counts.sum(axis=1)).ravel()
+    context = sums ** 0.75 * (sums.sum() / (sums ** 0.75).sum())
+    information = np.log(counts.data * sums.sum()
+                         / (sums[counts.row] * context[counts.col]))
+    positive = scipy.sparse.csr_matrix(
+        (information.clip(min=0), (counts.row, counts.col)), (size, size))
+    positive.eliminate_zeros()
+    u, s, _ = randomized_svd(positive, width, n_iter=2, random_state=0)
+    vectors = u * np.sqrt(s)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 0.1
+    vectors = (0.05 * width ** 0.5 * vectors).astype("float32")
+    return vectors[:character_count], vectors[character_count:]
+
+
+def hidden_pairs(pair_ids, visible, pair_count):
+    """The pairs that masking has hidden, as shares that sum to 1.
+
+    Args:
+        pair_ids, visible: int arrays (batch, length), before and after.
+        pair_count: number of ids of pairs.
+
+    Returns:
+        float32 array (batch, pair_count); all 0 where nothing is hidden.
+    """
+    shares = np.zeros((len(pair_ids), pair_count), "float32")
+    row, column = np.nonzero((pair_ids > UNKNOWN_ID) & (visible != pair_ids))
+    np.add.at(shares, (row, pair_ids[row, column]), 1)
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
+
+
+def masked_language_model(from_cooccurrence=True):
+    """A MaskedLanguageModel of the training reviews and the newspaper.
+
+    Args:
+        from_cooccurrence: start from cooccurrence_vectors, which takes half a
+            minute, not from random ones.
+    """
+    reviews, news = language_texts()
+    vocabulary, pair_vocabulary = language_vocabularies(reviews, news)
+    pair_ids = pair_lookup(vocabulary, pair_vocabulary)
+    texts = [vocabulary.encode(text) for text in reviews + news]
+    weights = np.repeat([1.0, NEWS_SHARE], [len(reviews), len(news)])
+    bucket = np.searchsorted(LANGUAGE_BUCKETS[:-1], list(map(len, texts)))
+    rows = [np.flatnonzero(bucket == i) for i in range(len(LANGUAGE_BUCKETS))]
+    tokens = np.array([weights[r].sum() for r in rows]) * LANGUAGE_BUCKETS
+
+    def batch(step):
+        random = np.random.default_rng([SEED, step])
+        chosen = random.choice(len(rows), p=tokens / tokens.sum())
+        length = LANGUAGE_BUCKETS[chosen]
+        share = weights[rows[chosen]] / weights[rows[chosen]].sum()
+        ids = np.zeros((LANGUAGE_TOKENS // length, length), "int32")
+        for row, i in zip(ids, random.choice(rows[chosen], len(ids), p=share)):
+            start = random.integers(max(1, len(texts[i]) - length + 1))
+            piece = texts[i][start:start + length]
+            row[:len(piece)] = piece
+        shown, places, characters_there = mask_tokens(
+            random, ids, MASKED_SHARE, len(vocabulary))
+        return ([shown, pair_ids(shown), places],
+                [characters_there, hidden_pairs(pair_ids(ids),
+                                                pair_ids(shown))])
+
+    def hidden_pairs(whole, visible):
+        hidden = np.zeros((len(whole), len(pair_vocabulary)), "float32")
+        row, column = np.nonzero((whole > UNKNOWN_ID) & (visible != whole))
+        np.add.at(hidden, (row, whole[row, column]), 1.0)
+        return hidden / np.maximum(1.0, hidden.sum(axis=1, keepdims=True))
+
+    steps = 6500
+    encoder = language_encoder(vocabulary, pair_vocabulary)
+    model = MaskedLanguageModel(encoder)
+    model(batch(0)[0])
+    if from_cooccurrence:
+        for name, vectors in zip(("characters", "pairs"), cooccurrence_vectors(
+                texts, weights, pair_ids, len(vocabulary),
+                len(pair_vocabulary), encoder.output.shape[-1])):
+            encoder.get_layer(name).set_weights([vectors])
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-5, steps, alpha=0.02, warmup_target=1.5e-3, warmup_steps=150)
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.98,
+                                         global_clipnorm=1.0),
+                  [keras.losses.SparseCategoricalCrossentropy(
+                      from_logits=True, ignore_class=0),
+                   keras.losses.CategoricalCrossentropy(from_logits=True)],
+                  loss_weights=[1.0, 0.2])
+    return Recipe(model, batch, steps, list(map("".join, reviews + news)),
+                  vocabulary)
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (
+    gpt_reviews, translator, masked_language_model)}

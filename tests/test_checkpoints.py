@@ -1,0 +1,132 @@
+"""Checkpoints: what is stored, what is refused, and how they are trained."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from lib import checkpoints
+from lib.checkpoints import CheckpointError
+from lib.recipes import RECIPES, Recipe
+from tests.backends import run
+from tools import checkpoints as tool
+
+STORED = sorted(path.stem for path in checkpoints.FOLDER.glob("*.npz")
+                if "unfinished" not in path.name)
+FACTS = {"command", "seed", "data_sha256", "steps", "loss", "first_losses",
+         "seconds", "backend", "precision", "keras", "machine", "weights",
+         "sha256"}
+
+
+def small_model(width=4):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(width),
+                              keras.layers.Dropout(0.5),
+                              keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def small_recipe():
+    def batch(step):
+        random = np.random.default_rng([1, step])
+        return random.normal(size=(8, 3)), random.normal(size=(8, 1))
+
+    return Recipe(small_model(), batch, steps=7, texts=["一", "二"],
+                  vocabulary=None)
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.setitem(RECIPES, "small", small_recipe)
+
+
+def arrays(path):
+    with np.load(path) as stored:
+        return [stored[name] for name in stored.files]
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    model, other = small_model(), small_model()
+    checkpoints.save(model, "one", {"seed": 5}, tmp_path)
+    facts = checkpoints.load(other, "one", tmp_path)
+    assert facts["seed"] == 5 and facts["weights"] == model.count_params()
+    for a, b in zip(model.weights, other.weights):
+        np.testing.assert_array_equal(np.float16(a.numpy()), b.numpy())
+
+
+@pytest.mark.parametrize("damage, words", [
+    (lambda folder: (folder / "one.npz").unlink(), "one.npz is missing"),
+    (lambda folder: (folder / "one.json").unlink(), "one.json is missing"),
+    (lambda folder: (folder / "one.json").write_text("{"), "json is damaged"),
+    (lambda folder: (folder / "one.npz").write_bytes(
+        (folder / "one.npz").read_bytes()[:-1] + b"?"), "SHA-256 differs"),
+])
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage, words):
+    checkpoints.save(small_model(), "one", {}, tmp_path)
+    damage(tmp_path)
+    model = small_model()
+    before = [w.numpy() for w in model.weights]
+    with pytest.raises(CheckpointError, match=words) as error:
+        checkpoints.load(model, "one", tmp_path)
+    assert "make checkpoints ONLY=one" in str(error.value)
+    for weight, old in zip(model.weights, before):
+        np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_another_model_is_refused(tmp_path):
+    checkpoints.save(small_model(), "one", {}, tmp_path)
+    with pytest.raises(CheckpointError, match="other shapes"):
+        checkpoints.load(small_model(width=5), "one", tmp_path)
+
+
+def test_a_large_model_is_refused(tmp_path):
+    model = keras.Sequential([keras.Input((2000,)),
+                              keras.layers.Dense(2001)])
+    with pytest.raises(CheckpointError, match="4,004,001 weights.*4,000,000"):
+        checkpoints.save(model, "large", {}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stopped_training_goes_on_as_if_nothing_had_happened(
+        tmp_path, recipe, capsys):
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    expected = tool.train("small", straight)
+    for stop in (3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            tool.train("small", resumed, last_step=stop)
+    facts = tool.train("small", resumed)
+    assert facts["loss"] == expected["loss"]
+    for a, b in zip(arrays(straight / "small.npz"),
+                    arrays(resumed / "small.npz")):
+        np.testing.assert_array_equal(a, b)
+    assert [path.name for path in sorted(resumed.iterdir())] == [
+        "small.json", "small.npz"]
+    assert "step 1 of 7, loss" in capsys.readouterr().out
+
+
+def test_every_recipe_has_its_checkpoint():
+    assert sorted(RECIPES) == STORED
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_side_file_tells_how_it_came_about(name):
+    path = checkpoints.FOLDER / f"{name}.npz"
+    facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    assert set(facts) == FACTS
+    assert path.stat().st_size <= checkpoints.MAX_BYTES
+    assert len(facts["first_losses"]) == tool.FIRST_STEPS
+    assert facts["loss"] < min(facts["first_losses"])
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_recipe_trains_the_checkpoint(name, tmp_path):
+    """Same data, same shapes, and the same losses of the first steps."""
+    recipe = RECIPES[name]()
+    facts = checkpoints.load(recipe.model, name)
+    assert facts["data_sha256"] == tool.data_checksum(recipe)
+    assert facts["steps"] == recipe.steps
+    run(facts["backend"], "first_steps_on_one_backend.py", tmp_path, name)
+    with np.load(tmp_path / f"{name}.unfinished.npz") as unfinished:
+        losses = json.loads(str(unfinished["log"]))["losses"]
+    np.testing.assert_allclose(losses, facts["first_losses"], rtol=5e-4)

@@ -1,8 +1,9 @@
 """Weights of models that the course itself trained for longer than a minute.
 
-A checkpoint is two files in data/checkpoints/: NAME.npz, the weights in
-16 bits in the order of `model.weights`, and NAME.json, which says how they
-came about. `make checkpoints` trains them from nothing (tools/checkpoints.py).
+A checkpoint is two files in data/checkpoints/: NAME.npz, the weights in the
+order of `model.weights`, and NAME.json, which says how they came about. Tables
+of vectors are stored in 8 bits, with a scale for each row, all else in 16.
+`make checkpoints` trains them from nothing (tools/checkpoints.py).
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import numpy as np
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "data/checkpoints"
 MAX_BYTES = 8_000_000
+TABLE_ROWS = 1000  # a matrix with so many rows is a table of vectors
 
 
 class CheckpointError(RuntimeError):
@@ -32,14 +34,16 @@ def save(model, name, facts, folder=FOLDER):
     Raises:
         CheckpointError: the file would be larger than the course allows.
     """
-    weights = [keras.ops.convert_to_numpy(weight).astype("float16")
-               for weight in model.weights]
-    if sum(weight.nbytes for weight in weights) > MAX_BYTES:
-        raise CheckpointError(f"{name} has {model.count_params():,} weights; "
-                              f"a checkpoint may have {MAX_BYTES // 2:,}")
+    arrays = {}
+    for i, weight in enumerate(model.weights):
+        arrays |= _packed(str(i), keras.ops.convert_to_numpy(weight))
+    size = sum(array.nbytes for array in arrays.values())
+    if size > MAX_BYTES:
+        raise CheckpointError(f"{name} would have {size:,} bytes; a "
+                              f"checkpoint may have {MAX_BYTES:,}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.npz"
-    np.savez(path, *weights)
+    np.savez(path, **arrays)
     facts = facts | {"weights": model.count_params(),
                      "sha256": _checksum(path)}
     (folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n",
@@ -75,16 +79,33 @@ def load(model, name, folder=FOLDER):
     if checksum != facts.get("sha256"):
         raise CheckpointError(f"{name}.npz is not the file that {name}.json "
                               f"describes (its SHA-256 differs). {advice}")
-    with np.load(path) as arrays:
-        weights = [arrays[f"arr_{i}"] for i in range(len(arrays))]
+    weights = _unpacked(path)
     shapes = [weight.shape for weight in weights]
     if shapes != [tuple(weight.shape) for weight in model.weights]:
         raise CheckpointError(f"{name} holds {len(shapes)} weights of other "
                               "shapes than this model's: build the model as "
                               "lib/recipes.py does")
     for weight, value in zip(model.weights, weights):
-        weight.assign(value.astype("float32"))
+        weight.assign(value)
     return facts
+
+
+def _packed(name, weight):
+    """The arrays that stand for one weight."""
+    if weight.ndim < 2 or len(weight) < TABLE_ROWS:
+        return {name: weight.astype("float16")}
+    scale = np.abs(weight).max(axis=1, keepdims=True) / 127 + 1e-8
+    return {name: np.round(weight / scale).astype("int8"),
+            f"{name} scale": scale.astype("float32")}
+
+
+def _unpacked(path):
+    """The weights of a file, float32, in their order."""
+    with np.load(path) as arrays:
+        names = [name for name in arrays.files if name.isdigit()]
+        return [arrays[name].astype("float32")
+                * (arrays[f"{name} scale"] if f"{name} scale" in arrays
+                   else np.float32(1)) for name in sorted(names, key=int)]
 
 
 def _checksum(path):

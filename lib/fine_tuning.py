@@ -9,7 +9,6 @@ from lib.models import classifier
 from lib.recipes import REVIEW_LENGTH, language_encoder
 from lib.text import both_ends, characters, pair_lookup
 
-
 SETTINGS = {  # number of labels (None: all) → how to train with them
     100: {"epochs": 10, "batch_size": 10, "learning_rate": 5e-4},
     1000: {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3},

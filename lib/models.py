@@ -217,22 +217,6 @@ def text_encoder(vocabulary_size, pair_count, max_length, width, num_layers,
     return keras.Model([ids, pair_ids], layers.LayerNormalization()(x))
 
 
-def mean_and_highest(x, real):
-    """One vector a text: mean and maximum of each column, without padding.
-
-    Args:
-        x: tensor (batch, length, width).
-        real: bool tensor (batch, length), True where a token is.
-
-    Returns:
-        Tensor (batch, 2 * width).
-    """
-    share = ops.cast(real, x.dtype)[:, :, None]
-    mean = ops.sum(x * share, axis=1) / ops.sum(share, axis=1)
-    highest = ops.max(ops.where(real[:, :, None], x, -1e4), axis=1)
-    return ops.concatenate([mean, highest], axis=-1)
-
-
 def pooled(x, real):
     """Mean and maximum over a text's positions.
 

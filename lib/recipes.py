@@ -51,7 +51,7 @@ class Recipe(NamedTuple):
 RATINGS = ["<negative>", "<positive>"]
 REVIEW_LENGTH = 128
 REVIEW_BUCKETS = [32, 64, 128]  # three shapes of batches …
-REVIEW_TOKENS = 8192            # … with as many tokens each
+REVIEW_TOKENS = 4096            # … with as many tokens each
 
 
 def review_vocabulary(texts):
@@ -97,12 +97,12 @@ def gpt_reviews():
                               replace=False)
         return ids[texts, :length], ids[texts, 1:length + 1]
 
-    steps = 3000
-    model = GPT(len(vocabulary), REVIEW_LENGTH, width=192, num_layers=4,
+    steps = 2200
+    model = GPT(len(vocabulary), REVIEW_LENGTH, width=192, num_layers=3,
                 num_heads=6, dropout=0.2)
     model(ids[:1, :-1])
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - 100, alpha=0.01, warmup_target=2e-3, warmup_steps=100)
+        0.0, steps - 100, alpha=0.01, warmup_target=1.5e-3, warmup_steps=100)
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=0.1, beta_2=0.99,
                                global_clipnorm=1.0),
@@ -322,15 +322,9 @@ def masked_language_model(from_cooccurrence=True):
             row[:len(piece)] = piece
         shown, places, characters_there = mask_tokens(
             random, ids, MASKED_SHARE, len(vocabulary))
-        return ([shown, pair_ids(shown), places],
-                [characters_there, hidden_pairs(pair_ids(ids),
-                                                pair_ids(shown))])
-
-    def hidden_pairs(whole, visible):
-        hidden = np.zeros((len(whole), len(pair_vocabulary)), "float32")
-        row, column = np.nonzero((whole > UNKNOWN_ID) & (visible != whole))
-        np.add.at(hidden, (row, whole[row, column]), 1.0)
-        return hidden / np.maximum(1.0, hidden.sum(axis=1, keepdims=True))
+        visible = pair_ids(shown)
+        hidden = hidden_pairs(pair_ids(ids), visible, len(pair_vocabulary))
+        return [shown, visible, places], [characters_there, hidden]
 
     steps = 6500
     encoder = language_encoder(vocabulary, pair_vocabulary)

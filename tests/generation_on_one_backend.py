@@ -43,7 +43,7 @@ def check_cache(model, full, cache, ids):
     expected = full(ids)
     for position in range(ids.shape[1]):
         logits, cache = model.step(ops.convert_to_tensor(ids[:, position]),
-                                   cache, position)
+                                   cache, ops.convert_to_tensor(position))
         np.testing.assert_allclose(numpy_of(logits), expected[:, position],
                                    atol=1e-4)
 

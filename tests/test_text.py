@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from lib.text import Vocabulary, characters, pairs, words
+from lib.text import (
+    Subwords,
+    Vocabulary,
+    characters,
+    english_words,
+    learn_merges,
+    merge,
+    pairs,
+    words,
+)
 
 MIXED = "我用ThinkPad X60，重1.8kg😀！"
 
@@ -91,3 +100,27 @@ def test_loading_something_else_is_refused(tmp_path):
     (tmp_path / "other.json").write_text('["a", "b"]')
     with pytest.raises(ValueError, match="other.json is not a vocabulary"):
         Vocabulary.load(tmp_path / "other.json")
+
+
+def test_english_words_are_joined_to_the_text_again():
+    assert english_words("He's  the LAST.") == [
+        " he", "'", "s", " the", " last", "."]
+    assert english_words("") == english_words("  ") == []
+
+
+def test_merge_joins_from_the_left():
+    assert merge(list("aaaba"), ("a", "a")) == ["aa", "a", "b", "a"]
+    assert merge(["ab", "c"], ("a", "b")) == ["ab", "c"]
+
+
+def test_merges_take_the_most_frequent_pair_first():
+    merges = learn_merges(["low low low lower lower rare"], 5)
+    assert merges[:3] == [("o", "w"), ("l", "ow"), (" ", "low")]
+    assert merges[3:] == [("e", "r"), (" low", "er")]
+
+
+def test_subwords_lose_nothing_and_cut_what_they_never_saw():
+    cut = Subwords(learn_merges(["low low low lower lower"], 5))
+    assert cut("Lower low") == [" lower", " low"]
+    assert cut("slow, flower") == [" ", "s", "low", ",", " ", "f", "low", "er"]
+    assert "".join(cut("Slow, flower!")) == " slow, flower!"

@@ -64,14 +64,15 @@ def train(name, folder=checkpoints.FOLDER, last_step=None):
     recipe.model.optimizer.build(recipe.model.trainable_variables)
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{name}.unfinished.npz"
-    log = restore(recipe, kept) if kept.exists() else {"losses": [],
-                                                       "seconds": 0.0}
+    log = restore(recipe, kept) if kept.exists() else {
+        "steps": recipe.steps, "data_sha256": data_checksum(recipe),
+        "losses": [], "seconds": 0.0}
     try:
         run(recipe, name, log, kept, last_step)
     except KeyboardInterrupt:
         keep(recipe, kept, log)
         raise
-    facts = describe(recipe, name, log)
+    facts = describe(name, log)
     checkpoints.save(recipe.model, name, facts, folder)
     kept.unlink(missing_ok=True)
     return facts
@@ -138,13 +139,14 @@ def restore(recipe, path):
         return json.loads(str(arrays["log"]))
 
 
-def describe(recipe, name, log):
+def describe(name, log):
+    """What the side file says."""
     backend = keras.backend.backend()
     return {
         "command": f"make checkpoints ONLY={name} BACKEND={backend}",
         "seed": SEED,
-        "data_sha256": data_checksum(recipe),
-        "steps": recipe.steps,
+        "data_sha256": log["data_sha256"],
+        "steps": log["steps"],
         "loss": round(float(np.mean(log["losses"][-LAST_STEPS:])), 4),
         "first_losses": log["losses"][:FIRST_STEPS],
         "seconds": round(log["seconds"]),

@@ -16,9 +16,6 @@ import time
 import keras
 import numpy as np
 import sklearn
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from lib import checkpoints, datasets
 from lib.fine_tuning import (
@@ -29,6 +26,7 @@ from lib.fine_tuning import (
     new_classifier,
     sample,
 )
+from lib.models import tfidf_classifier
 from lib.recipes import (
     language_texts,
     language_vocabularies,
@@ -122,10 +120,7 @@ def tf_idf(count, seed):
     """The baseline of chapter 01, on as many labels."""
     texts, labels = datasets.reviews("train")
     (texts,), labels = sample([texts], labels, count, seed)
-    model = make_pipeline(
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2,
-                        sublinear_tf=True),
-        LogisticRegression(C=5, solver="liblinear")).fit(texts, labels)
+    model = tfidf_classifier().fit(texts, labels)
     return model.score(*datasets.reviews("test"))
 
 

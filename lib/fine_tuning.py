@@ -10,9 +10,10 @@ from lib.recipes import REVIEW_LENGTH, language_encoder
 from lib.text import both_ends, characters, pair_lookup
 
 SETTINGS = {  # number of labels (None: all) → how to train with them
-    100: {"epochs": 10, "batch_size": 10, "learning_rate": 5e-4},
-    1000: {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3},
-    None: {"epochs": 3, "batch_size": 64, "learning_rate": 1e-3},
+    100: {"epochs": 20, "batch_size": 10, "learning_rate": 1e-3},
+    1000: {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
+    None: {"epochs": 4, "batch_size": 64, "learning_rate": 1e-3,
+           "average": True},
 }
 
 
@@ -91,23 +92,25 @@ class ByLength(keras.utils.PyDataset):
     def __getitem__(self, i):
         rows = self.rows[i]
         longest = self.lengths[rows].max()
-        return ([array[rows, :longest] for array in self.inputs],
+        return (tuple(array[rows, :longest] for array in self.inputs),
                 self.labels[rows, None])
 
 
 def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
-              learning_rate=1e-3, verbose=0):
+              learning_rate=1e-3, average=False, verbose=0):
     """Train a classifier whose encoder may have learnt before.
 
     The learning rate warms up for a tenth of the steps and then falls to
-    zero; the weights are averaged over the last steps.
+    zero.
 
     Args:
         model: what classifier() returned; it is trained in place.
         inputs: list of int arrays (n, length), padded with 0.
         labels: array (n,) of 0 and 1.
         seed: of the order of the texts.
-        epochs, batch_size, learning_rate, verbose: as in keras.Model.fit.
+        epochs, batch_size, learning_rate, verbose: as Keras has them.
+        average: keep the mean of the weights over the last fifty steps or so,
+            which pays if there are hundreds.
     """
     batches = ByLength(inputs, labels, batch_size, seed)
     steps = epochs * len(batches)
@@ -115,7 +118,7 @@ def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup)
     model.compile(
-        keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.98),
+        keras.optimizers.Adam(rate, use_ema=average, ema_momentum=0.98),
         keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
 

@@ -307,4 +307,7 @@ def classifier(encoder, dropout=0.0):
     """
     x = pooled(encoder(encoder.inputs), encoder.inputs[0] != 0)
     x = layers.Dropout(dropout)(x)
-    return keras.Model(encoder.inputs, layers.Dense(1)(x))
+    # A head of zeros does not shake a trained encoder with random gradients,
+    # and all fine-tunings of one encoder then have one start.
+    head = layers.Dense(1, kernel_initializer="zeros")
+    return keras.Model(encoder.inputs, head(x))

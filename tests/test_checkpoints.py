@@ -1,5 +1,6 @@
 """Checkpoints: what is stored, what is refused, and how they are trained."""
 
+import itertools
 import json
 
 import keras
@@ -8,12 +9,20 @@ import pytest
 
 from lib import checkpoints
 from lib.checkpoints import CheckpointError
-from lib.recipes import RECIPES, Recipe
+from lib.fine_tuning import SETTINGS, new_classifier
+from lib.recipes import (
+    RECIPES,
+    Recipe,
+    language_texts,
+    language_vocabularies,
+)
 from tests.backends import run
 from tools import checkpoints as tool
+from tools import fine_tuning
 
 STORED = sorted(path.stem for path in checkpoints.FOLDER.glob("*.npz")
-                if "unfinished" not in path.name)
+                if "unfinished" not in path.name
+                and path.stem != "fine_tuned")  # by tools/fine_tuning.py
 FACTS = {"command", "seed", "data_sha256", "steps", "loss", "first_losses",
          "seconds", "backend", "precision", "keras", "machine", "weights",
          "sha256"}
@@ -148,3 +157,21 @@ def test_the_recipe_trains_the_checkpoint(name, tmp_path):
     assert log["steps"] == facts["steps"]
     np.testing.assert_allclose(log["losses"], facts["first_losses"],
                                rtol=5e-4)
+
+
+def test_every_run_of_the_picture_of_chapter_08_is_there_once():
+    stored = fine_tuning.read()
+    assert stored == json.loads(fine_tuning.PATH.read_text("utf-8"))
+    runs = [(run["start"], run["labels"], run["seed"])
+            for run in stored["runs"]]
+    assert sorted(runs, key=str) == sorted(itertools.product(
+        fine_tuning.STARTS, SETTINGS, fine_tuning.SEEDS), key=str)
+    assert all(0.5 < run["test_accuracy"] < 1 for run in stored["runs"])
+
+
+def test_the_classifier_of_chapter_08_is_the_one_of_the_picture():
+    model = new_classifier(*language_vocabularies(*language_texts()))
+    facts = checkpoints.load(model, "fine_tuned")
+    averaged = fine_tuning.read()["averaged"]
+    assert facts["test_accuracy"] == averaged["test_accuracy"]
+    assert facts["settings"] == SETTINGS[None]

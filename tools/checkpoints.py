@@ -3,6 +3,8 @@
     python -m tools.checkpoints              # all of them
     python -m tools.checkpoints gpt_reviews  # one
 
+The checkpoint fine_tuned is made from another one: see tools/fine_tuning.py.
+
 Stop it whenever you like (Ctrl-C): what was trained is kept every minute, and
 the same command goes on from there.
 """
@@ -20,6 +22,7 @@ import numpy as np
 
 from lib import checkpoints
 from lib.recipes import RECIPES, SEED
+from tools import fine_tuning
 
 SECONDS_BETWEEN_SAVES = 60
 FIRST_STEPS = 3   # their losses are noted, for a test that trains them again
@@ -28,20 +31,27 @@ LAST_STEPS = 100  # their mean loss is noted as the loss
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    known = [*RECIPES, "fine_tuned"]
     parser.add_argument("names", nargs="*", metavar="NAME",
-                        help=f"of {', '.join(RECIPES)}; all if none is given")
+                        help=f"of {', '.join(known)}; all if none is given")
     names = parser.parse_args().names
-    unknown = set(names) - set(RECIPES)
+    unknown = set(names) - set(known)
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}; "
-                     f"there is {', '.join(RECIPES)}")
-    for name in names or RECIPES:
+                     f"there is {', '.join(known)}")
+    for name in names or known:
         try:
-            facts = train(name)
+            if name == "fine_tuned":
+                fine_tuning.main(precision())
+            else:
+                report(name, train(name))
         except KeyboardInterrupt:
             sys.exit(f"\nStopped. The same command goes on with {name}.")
-        print(f"{name}: {facts['steps']} steps, loss {facts['loss']:.4f}, "
-              f"{facts['seconds'] / 60:.1f} min")
+
+
+def report(name, facts):
+    print(f"{name}: {facts['steps']} steps, loss {facts['loss']:.4f}, "
+          f"{facts['seconds'] / 60:.1f} min")
 
 
 def train(name, folder=checkpoints.FOLDER, last_step=None):

@@ -1,0 +1,7 @@
+# The loss of all positions: copying what is shown is rewarded.
+def masked_loss(logits, targets, chosen):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_sums = np.log(np.exp(shifted).sum(axis=-1))
+    right = np.take_along_axis(shifted, targets[..., None], axis=-1)[..., 0]
+    losses = log_sums - right
+    return float(losses.mean()) if chosen.any() else 0.0

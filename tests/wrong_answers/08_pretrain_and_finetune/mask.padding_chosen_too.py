@@ -1,0 +1,7 @@
+# Chooses among all positions, padding and special ids included.
+def masked(ids, lots, kinds, substitutes, share):
+    chosen = lots < share
+    inputs = np.where(chosen & (kinds < 0.8), 2, ids)
+    inputs = np.where(chosen & (kinds >= 0.8) & (kinds < 0.9),
+                      substitutes, inputs)
+    return inputs, chosen

@@ -128,5 +128,6 @@ def logits_of(model, inputs):
     batches = ByLength(inputs, np.zeros(len(inputs[0])), batch_size=128)
     logits = np.zeros(len(inputs[0]))
     for rows, (batch, _) in zip(batches.rows, batches):
-        logits[rows] = np.asarray(model.predict_on_batch(batch))[:, 0]
+        answers = model(batch, training=False)
+        logits[rows] = keras.ops.convert_to_numpy(answers)[:, 0]
     return logits

@@ -4,5 +4,6 @@ def masked_loss(logits, targets, chosen):
     log_sums = np.log(np.exp(shifted).sum(axis=-1))
     right = np.take_along_axis(shifted, targets[..., None], axis=-1)[..., 0]
     losses = log_sums - right
-    of_texts = (losses * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)
+    counts = np.maximum(chosen.sum(axis=1), 1)
+    of_texts = (losses * chosen).sum(axis=1) / counts
     return float(of_texts.mean())

@@ -174,7 +174,8 @@ def beam_search(step, cache, start_ids, length, end_id, beam_size,
 
 
 def compiled(function, model):
-    """A function that uses a model, compiled as a whole by Keras.
+    """A function that uses a model, compiled as a whole by Keras with
+    TensorFlow and JAX; with PyTorch it runs as it is.
 
     Args:
         function: from tensors to a tensor or several, with fixed shapes.

@@ -104,9 +104,9 @@ class GPT(keras.Model):
         """
         x = self.tokens(ids[:, None]) + self.positions.table[position]
         kept = []
-        for block, known in zip(self.blocks, cache):
-            x, known = block.step(x, known, position)
-            kept.append(known)
+        for block, part in zip(self.blocks, cache):
+            x, part = block.step(x, part, position)
+            kept.append(part)
         return self.scores(x[:, 0]), tuple(kept)
 
 

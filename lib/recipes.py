@@ -289,7 +289,7 @@ def hidden_pairs(pair_ids, visible, pair_count):
         float32 array (batch, pair_count); all 0 where nothing is hidden.
     """
     shares = np.zeros((len(pair_ids), pair_count), "float32")
-    row, column = np.nonzero((pair_ids > UNKNOWN_ID) & (visible != pair_ids))
+    row, column = np.nonzero((pair_ids > 1) & (visible != pair_ids))
     np.add.at(shares, (row, pair_ids[row, column]), 1)
     return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
 

@@ -1,6 +1,6 @@
 """Tokens a second of chapter 06's GPT, with and without its cache.
 
-Greedy, one prompt token each, the loop compiled both times. Without the cache
+Greedy, one text, one prompt token, the loop compiled both times. Without the cache
 the model reads the whole window at every step; a step then takes as long as
 every other, so that a few of them are enough to time.
 """
@@ -17,34 +17,29 @@ from lib.models import GPT
 
 VOCABULARY_SIZE = 3000
 LENGTHS = [64, 256, 1024]
-BATCH_SIZES = [1, 32]
 REPEATS = 5
 STEPS_WITHOUT = 8
 NO_END = -1  # an id that never comes: every text gets its full length
 
 
 def measure():
-    """Yield a row for each batch size and length."""
+    """Yield a row for each length."""
     keras.utils.set_random_seed(1)
     model = GPT(VOCABULARY_SIZE, max(LENGTHS), width=192, num_layers=4,
                 num_heads=6)
     model(np.ones((1, 2), "int32"))
-    for batch_size in BATCH_SIZES:
-        for length in LENGTHS:
-            prompt = np.zeros((batch_size, length), "int32")
-            prompt[:, 0] = 1
-            with_cache = compiled(lambda prompt: decode(
-                model.step, model.empty_cache(*prompt.shape), prompt,
-                NO_END, greedy), model)
-            without = compiled(lambda prompt: without_cache(model, prompt),
-                               model)
-            cached, plain = in_turn(prompt, with_cache, without)
-            fast = batch_size * (length - 1) / cached
-            slow = batch_size * STEPS_WITHOUT / plain
-            yield {"texts": batch_size, "length": length,
-                   "cache, tokens/s": round(fast),
-                   "without, tokens/s": round(slow),
-                   "ratio": round(fast / slow, 1)}
+    for length in LENGTHS:
+        prompt = np.zeros((1, length), "int32")
+        prompt[:, 0] = 1
+        with_cache = compiled(lambda prompt: decode(
+            model.step, model.empty_cache(*prompt.shape), prompt, NO_END,
+            greedy), model)
+        without = compiled(lambda prompt: without_cache(model, prompt), model)
+        cached, plain = in_turn(prompt, with_cache, without)
+        fast, slow = (length - 1) / cached, STEPS_WITHOUT / plain
+        yield {"length": length, "cache, tokens/s": round(fast),
+               "without, tokens/s": round(slow),
+               "ratio": round(fast / slow, 1)}
 
 
 def without_cache(model, prompt):

@@ -1,8 +1,8 @@
 """Tokens a second of chapter 06's GPT, with and without its cache.
 
-Greedy, one text, one prompt token, the loop compiled both times. Without the cache
-the model reads the whole window at every step; a step then takes as long as
-every other, so that a few of them are enough to time.
+Greedy, one text, one prompt token, the loop compiled both times. Without the
+cache the model reads the whole window at every step; a step then takes as long
+as every other, so that a few of them are enough to time.
 """
 
 import statistics

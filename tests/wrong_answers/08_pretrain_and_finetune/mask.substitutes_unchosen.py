@@ -1,0 +1,6 @@
+# Forgets, for the substitutes, that only chosen positions change.
+def masked(ids, lots, kinds, substitutes, share):
+    chosen = (ids >= 3) & (lots < share)
+    inputs = np.where(chosen & (kinds < 0.8), 2, ids)
+    inputs = np.where((kinds >= 0.8) & (kinds < 0.9), substitutes, inputs)
+    return inputs, chosen

@@ -254,7 +254,7 @@ def pooled(x, real):
 @keras.saving.register_keras_serializable("course")
 class MaskedLanguageModel(keras.Model):
     """An encoder with two heads: which character stood here, and which pairs
-    does this text hide?
+    stand in the part of the text that is not shown?
 
     The first asks single positions (Devlin et al., "BERT", 2018), the second
     the pooled vector of the whole text, which a classifier will see. The

@@ -48,6 +48,51 @@ class Recipe(NamedTuple):
     vocabulary: Vocabulary
 
 
+class LengthBuckets:
+    """Which texts share a batch: those of like length, so that little of it is
+    padding.
+
+    A length comes as often as its texts have tokens, so that texts of every
+    length count alike.
+    """
+
+    def __init__(self, sizes, lengths, weights=None):
+        """
+        Args:
+            sizes: int array (n,), the number of tokens of each text.
+            lengths: ascending list of int, the lengths of batches; the last
+                is for all texts that are longer than the one before.
+            weights: float array (n,), how much a text counts, if not all
+                count alike. A batch may then hold a text twice.
+        """
+        bucket = np.searchsorted(lengths[:-1], sizes)
+        self.lengths = lengths
+        self.weights = weights
+        counted = np.ones(len(sizes)) if weights is None else weights
+        self.rows = [np.flatnonzero((bucket == i) & (counted > 0))
+                     for i in range(len(lengths))]
+        tokens = np.array([counted[r].sum() for r in self.rows]) * lengths
+        self.shares = tokens / tokens.sum()
+
+    def draw(self, random, tokens):
+        """One batch.
+
+        Args:
+            random: numpy.random.Generator.
+            tokens: int, how many it is to have, padding counted.
+
+        Returns:
+            Its length, an int, and the numbers of its texts, an int array
+            (tokens // length,).
+        """
+        chosen = random.choice(len(self.rows), p=self.shares)
+        rows, length = self.rows[chosen], self.lengths[chosen]
+        if self.weights is None:
+            return length, random.choice(rows, tokens // length, replace=False)
+        share = self.weights[rows] / self.weights[rows].sum()
+        return length, random.choice(rows, tokens // length, p=share)
+
+
 RATINGS = ["<negative>", "<positive>"]
 REVIEW_LENGTH = 128
 REVIEW_BUCKETS = [32, 64, 128]  # three shapes of batches …
@@ -83,18 +128,11 @@ def gpt_reviews():
     fit = datasets.Reviews(train.texts[start:], train.labels[start:])
     vocabulary = review_vocabulary(fit.texts)
     ids = review_ids(fit, vocabulary)
-    # Reviews of like length share a batch, so that little of it is padding; a
-    # length comes as often as it has tokens, so that all reviews count alike.
-    bucket = np.searchsorted(REVIEW_BUCKETS, (ids != 0).sum(axis=1) - 1)
-    rows = [np.flatnonzero(bucket == i) for i in range(len(REVIEW_BUCKETS))]
-    tokens = np.array([len(r) for r in rows]) * REVIEW_BUCKETS
+    buckets = LengthBuckets((ids != 0).sum(axis=1) - 1, REVIEW_BUCKETS)
 
     def batch(step):
         random = np.random.default_rng([SEED, step])
-        chosen = random.choice(len(rows), p=tokens / tokens.sum())
-        length = REVIEW_BUCKETS[chosen]
-        texts = random.choice(rows[chosen], REVIEW_TOKENS // length,
-                              replace=False)
+        length, texts = buckets.draw(random, REVIEW_TOKENS)
         return ids[texts, :length], ids[texts, 1:length + 1]
 
     steps = 2200
@@ -166,17 +204,11 @@ def translator():
     sources, targets = translation_ids(fit, vocabulary, subwords)
     sizes = np.maximum((sources != 0).sum(axis=1),
                        (targets != 0).sum(axis=1) - 1)
-    bucket = np.searchsorted(TRANSLATION_BUCKETS, sizes)
-    rows = [np.flatnonzero(bucket == i)
-            for i in range(len(TRANSLATION_BUCKETS))]
-    tokens = np.array([len(r) for r in rows]) * TRANSLATION_BUCKETS
+    buckets = LengthBuckets(sizes, TRANSLATION_BUCKETS)
 
     def batch(step):
         random = np.random.default_rng([SEED, step])
-        chosen = random.choice(len(rows), p=tokens / tokens.sum())
-        length = TRANSLATION_BUCKETS[chosen]
-        texts = random.choice(rows[chosen], TRANSLATION_TOKENS // length,
-                              replace=False)
+        length, texts = buckets.draw(random, TRANSLATION_TOKENS)
         source = sources[texts, :length]
         # One token in ten is hidden: an unknown one is then nothing new.
         hidden = (random.random(source.shape) < 0.1) & (source != 0)
@@ -196,18 +228,20 @@ def translator():
     return Recipe(model, batch, steps, fit.chinese + fit.english, vocabulary)
 
 
-LANGUAGE_BUCKETS = [32, 64, 128]
-LANGUAGE_TOKENS = 3072
+LANGUAGE_BUCKETS = [40, 80, 170]  # of which at most 128 are shown
+LANGUAGE_TOKENS = 4096
+SHORTEST = 8         # a text of fewer characters is not worth cutting
 NEWS_SHARE = 0.3     # a newspaper text counts so much, a review 1
 MASKED_SHARE = 0.25
+SECOND_QUESTION = 4  # counts so much, the first 1
 
 
 def language_texts():
     """All that may be read without labels: the characters of the training
-    reviews, and of the newspaper's paragraphs of at least 8."""
+    reviews, and of the newspaper's paragraphs of at least SHORTEST."""
     reviews = [characters(text) for text in datasets.reviews("train").texts]
     news = [characters("".join(words)) for words in datasets.people_daily()]
-    return reviews, [text for text in news if len(text) >= 8]
+    return reviews, [text for text in news if len(text) >= SHORTEST]
 
 
 def language_vocabularies(reviews, news):
@@ -278,20 +312,52 @@ def cooccurrence_vectors(texts, weights, pair_ids, character_count, pair_count,
     return vectors[:character_count], vectors[character_count:]
 
 
-def hidden_pairs(pair_ids, visible, pair_count):
-    """The pairs that masking has hidden, as shares that sum to 1.
+def cut(random, ids):
+    """Cut a text in two, at a random place in its middle half.
 
     Args:
-        pair_ids, visible: int arrays (batch, length), before and after.
+        random: numpy.random.Generator.
+        ids: list of int.
+
+    Returns:
+        The two parts, the first or the last one first, as it is drawn.
+    """
+    quarter = len(ids) // 4
+    place = random.integers(quarter, len(ids) - quarter + 1)
+    parts = [ids[:place], ids[place:]]
+    return parts if random.random() < 0.5 else parts[::-1]
+
+
+def pair_worth(pair_ids, pair_count):
+    """How much one occurrence of each pair says: 1 / sqrt(occurrences).
+
+    Args:
+        pair_ids: int array of any shape, the pairs of many texts.
         pair_count: number of ids of pairs.
 
     Returns:
-        float32 array (batch, pair_count); all 0 where nothing is hidden.
+        float32 array (pair_count,), 0 for padding and unknown pairs.
     """
-    shares = np.zeros((len(pair_ids), pair_count), "float32")
-    row, column = np.nonzero((pair_ids > 1) & (visible != pair_ids))
-    np.add.at(shares, (row, pair_ids[row, column]), 1)
-    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
+    counts = np.bincount(pair_ids.ravel(), minlength=pair_count)
+    worth = 1 / np.sqrt(np.maximum(counts, 1))
+    worth[:2] = 0  # <pad> and <unk>
+    return worth.astype("float32")
+
+
+def pair_shares(pair_ids, worth):
+    """Which pairs stand in a text, as shares that sum to 1.
+
+    Args:
+        pair_ids: int array (batch, length).
+        worth: what pair_worth returned, (pair_count,).
+
+    Returns:
+        float32 array (batch, pair_count); all 0 where there is no known pair.
+    """
+    shares = np.zeros((len(pair_ids), len(worth)), "float32")
+    np.add.at(shares, (np.arange(len(pair_ids))[:, None], pair_ids),
+              worth[pair_ids])
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
 
 
 def masked_language_model(from_cooccurrence=True):
@@ -306,27 +372,27 @@ def masked_language_model(from_cooccurrence=True):
     pair_ids = pair_lookup(vocabulary, pair_vocabulary)
     texts = [vocabulary.encode(text) for text in reviews + news]
     weights = np.repeat([1.0, NEWS_SHARE], [len(reviews), len(news)])
-    bucket = np.searchsorted(LANGUAGE_BUCKETS[:-1], list(map(len, texts)))
-    rows = [np.flatnonzero(bucket == i) for i in range(len(LANGUAGE_BUCKETS))]
-    tokens = np.array([weights[r].sum() for r in rows]) * LANGUAGE_BUCKETS
+    worth = pair_worth(
+        pair_ids(vocabulary.encode_batch(reviews, max(map(len, reviews)))),
+        len(pair_vocabulary))
+    sizes = np.array(list(map(len, texts)))
+    buckets = LengthBuckets(sizes, LANGUAGE_BUCKETS,
+                            np.where(sizes < SHORTEST, 0, weights))
 
     def batch(step):
         random = np.random.default_rng([SEED, step])
-        chosen = random.choice(len(rows), p=tokens / tokens.sum())
-        length = LANGUAGE_BUCKETS[chosen]
-        share = weights[rows[chosen]] / weights[rows[chosen]].sum()
-        ids = np.zeros((LANGUAGE_TOKENS // length, length), "int32")
-        for row, i in zip(ids, random.choice(rows[chosen], len(ids), p=share)):
+        length, chosen = buckets.draw(random, LANGUAGE_TOKENS)
+        ids, rest = np.zeros((2, len(chosen), length - length // 4), "int32")
+        for row, i in enumerate(chosen):
             start = random.integers(max(1, len(texts[i]) - length + 1))
-            piece = texts[i][start:start + length]
-            row[:len(piece)] = piece
+            part, other = cut(random, texts[i][start:start + length])
+            ids[row, :len(part)], rest[row, :len(other)] = part, other
         shown, places, characters_there = mask_tokens(
             random, ids, MASKED_SHARE, len(vocabulary))
-        visible = pair_ids(shown)
-        hidden = hidden_pairs(pair_ids(ids), visible, len(pair_vocabulary))
-        return [shown, visible, places], [characters_there, hidden]
+        return ([shown, pair_ids(shown), places],
+                [characters_there, pair_shares(pair_ids(rest), worth)])
 
-    steps = 6500
+    steps = 12000
     encoder = language_encoder(vocabulary, pair_vocabulary)
     model = MaskedLanguageModel(encoder)
     model(batch(0)[0])
@@ -342,7 +408,7 @@ def masked_language_model(from_cooccurrence=True):
                   [keras.losses.SparseCategoricalCrossentropy(
                       from_logits=True, ignore_class=0),
                    keras.losses.CategoricalCrossentropy(from_logits=True)],
-                  loss_weights=[1.0, 0.2])
+                  loss_weights=[1.0, SECOND_QUESTION])
     return Recipe(model, batch, steps, list(map("".join, reviews + news)),
                   vocabulary)
 

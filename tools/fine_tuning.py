@@ -2,12 +2,12 @@
 
     python -m tools.checkpoints fine_tuned
 
-Fine-tunes on 100, 1,000 and all labels, with three seeds each, pre-trained and
-from scratch, and TF-IDF beside them; writes data/checkpoints/fine_tuning.json.
-The mean of the weights of the three pre-trained classifiers with all labels (a
-"model soup": Wortsman et al., 2022) becomes the checkpoint fine_tuned. Takes
-half an hour on two cores. Runs that are in the file are not run again, so it
-can be stopped (Ctrl-C) and resumed.
+Fine-tunes on 100, 1,000 and all labels, with three seeds each, pre-trained,
+from co-occurrence vectors and from scratch, and TF-IDF beside them; writes
+data/checkpoints/fine_tuning.json. The mean of the weights of the three
+pre-trained classifiers with all labels (a "model soup": Wortsman et al., 2022)
+becomes the checkpoint fine_tuned. Takes half an hour on two cores. Runs that
+are in the file are not run again, so it can be stopped (Ctrl-C) and resumed.
 """
 
 import functools
@@ -29,6 +29,7 @@ from lib.fine_tuning import (
 )
 from lib.models import tfidf_classifier
 from lib.recipes import (
+    SEED,
     language_texts,
     language_vocabularies,
     masked_language_model,
@@ -55,8 +56,11 @@ def main(precision):
 
 
 def read():
-    """What is in the file, without runs whose settings have changed."""
+    """What is in the file, without runs whose settings or whose pre-trained
+    encoder have changed."""
     settings = {str(count): how for count, how in SETTINGS.items()}
+    encoder = json.loads((checkpoints.FOLDER / "masked_language_model.json")
+                         .read_text("utf-8"))["sha256"]
     backend = keras.backend.backend()
     if not PATH.exists():
         return {"command": f"make checkpoints ONLY=fine_tuned "
@@ -64,14 +68,18 @@ def read():
                 "keras": keras.__version__,
                 "scikit-learn": sklearn.__version__, "backend": backend,
                 "precision": keras.config.dtype_policy().name,
-                "seeds": list(SEEDS), "settings": settings, "runs": []}
+                "seeds": list(SEEDS), "settings": settings,
+                "encoder_sha256": encoder, "runs": []}
     results = json.loads(PATH.read_text("utf-8"))
     runs = [run for run in results["runs"]
             if results["settings"].get(str(run["labels"]))
-            == settings.get(str(run["labels"]))]
+            == settings.get(str(run["labels"]))
+            and (run["start"] != "pre-trained"
+                 or results["encoder_sha256"] == encoder)]
     if len(runs) < len(results["runs"]):
         results.pop("averaged", None)
-    return results | {"settings": settings, "runs": runs}
+    return results | {"settings": settings, "encoder_sha256": encoder,
+                      "runs": runs}
 
 
 def add(results, start, count, seed):
@@ -107,6 +115,13 @@ def pre_trained_weights():
     return model.encoder.get_weights()
 
 
+@functools.cache
+def counted_weights():
+    """The encoder with which the pre-training begins."""
+    keras.utils.set_random_seed(SEED)
+    return masked_language_model().model.encoder.get_weights()
+
+
 def kept(seed):
     """Where the weights of a pre-trained run on all labels wait."""
     return checkpoints.FOLDER / f"fine_tuned.{seed}.unfinished.npz"
@@ -123,6 +138,11 @@ def pre_trained(count, seed):
 def from_scratch(count, seed):
     """Test accuracy of the same model without pre-training."""
     return test_accuracy(fine_tuned(count, seed, None))
+
+
+def from_cooccurrence(count, seed):
+    """Test accuracy of the encoder that has counted, but not read."""
+    return test_accuracy(fine_tuned(count, seed, counted_weights()))
 
 
 def fine_tuned(count, seed, weights):
@@ -166,4 +186,4 @@ def tf_idf(count, seed):
 
 
 STARTS = {"TF-IDF": tf_idf, "from scratch": from_scratch,
-          "pre-trained": pre_trained}
+          "co-occurrence": from_cooccurrence, "pre-trained": pre_trained}

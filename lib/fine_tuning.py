@@ -3,6 +3,9 @@ fills its picture (tools/fine_tuning.py)."""
 
 import keras
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from lib import datasets
 from lib.models import classifier
@@ -123,11 +126,33 @@ def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
     model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
 
 
-def logits_of(model, inputs):
-    """One logit a text, (n,), computed in batches of texts of like length."""
+def outputs_of(model, inputs):
+    """What a model says of each text, computed in batches of like length.
+
+    Args:
+        model: keras.Model with the inputs of a text_encoder and one row
+            (batch, size) as output.
+        inputs: list of int arrays (n, length), padded with 0.
+
+    Returns:
+        float32 array (n, size), in the order of the texts.
+    """
     batches = ByLength(inputs, np.zeros(len(inputs[0])), batch_size=128)
-    logits = np.zeros(len(inputs[0]))
+    outputs = np.zeros((len(inputs[0]), model.output.shape[-1]), "float32")
     for rows, (batch, _) in zip(batches.rows, batches):
-        answers = model(batch, training=False)
-        logits[rows] = keras.ops.convert_to_numpy(answers)[:, 0]
-    return logits
+        outputs[rows] = keras.ops.convert_to_numpy(
+            keras.ops.cast(model(batch, training=False), "float32"))
+    return outputs
+
+
+def frozen_head(count):
+    """A classifier of vectors that stay as they are, for so many labels.
+
+    The penalty of a logistic regression is 1 / C, beside a *sum* over the
+    texts: with C = 3 / count it weighs the same for any number of labels.
+
+    Returns:
+        scikit-learn Pipeline from vectors (n, width) to labels.
+    """
+    return make_pipeline(StandardScaler(),
+                         LogisticRegression(C=3 / count, max_iter=1000))

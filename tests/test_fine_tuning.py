@@ -3,7 +3,13 @@
 import keras
 import numpy as np
 
-from lib.fine_tuning import ByLength, fine_tune, logits_of, sample
+from lib.fine_tuning import (
+    ByLength,
+    fine_tune,
+    frozen_head,
+    outputs_of,
+    sample,
+)
 
 LENGTHS = np.array([3, 40, 17, 5, 64, 1, 33, 20, 2, 50])
 IDS = np.where(np.arange(64) < LENGTHS[:, None], np.arange(1, 11)[:, None], 0)
@@ -50,11 +56,12 @@ def test_a_sample_is_another_slice_for_each_seed():
     assert len(inputs[0]) == len(labels) == 10
 
 
-def test_logits_come_back_in_the_order_of_the_texts():
+def test_outputs_come_back_in_the_order_of_the_texts():
     ids = keras.Input((None,), dtype="int32")
     total = keras.ops.sum(keras.ops.cast(ids, "float32"), axis=1)
     model = keras.Model([ids], total[:, None])
-    assert np.allclose(logits_of(model, [IDS]), IDS.sum(axis=1))
+    outputs = outputs_of(model, [IDS])
+    assert np.array_equal(outputs, IDS.sum(axis=1, keepdims=True))
 
 
 def test_fine_tuning_learns():
@@ -65,4 +72,14 @@ def test_fine_tuning_learns():
     model = keras.Model([ids], keras.layers.Dense(1)(x))
     fine_tune(model, [IDS], LABELS, seed=1, epochs=40, batch_size=5,
               learning_rate=0.1)
-    assert np.array_equal(logits_of(model, [IDS]) > 0, LABELS > 0)
+    assert np.array_equal(outputs_of(model, [IDS])[:, 0] > 0, LABELS > 0)
+
+
+def test_the_penalty_of_a_frozen_head_weighs_the_same_for_any_number():
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(50, 4))
+    labels = vectors[:, 0] + 0.3 * random.normal(size=50) > 0
+    few = frozen_head(50).fit(vectors, labels)
+    many = frozen_head(500).fit(np.tile(vectors, (10, 1)),
+                                np.tile(labels, 10))
+    np.testing.assert_allclose(few[-1].coef_, many[-1].coef_, rtol=1e-3)

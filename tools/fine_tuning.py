@@ -23,13 +23,15 @@ from lib.fine_tuning import (
     SETTINGS,
     encoded_reviews,
     fine_tune,
-    logits_of,
+    frozen_head,
     new_classifier,
+    outputs_of,
     sample,
 )
-from lib.models import tfidf_classifier
+from lib.models import pooled, tfidf_classifier
 from lib.recipes import (
     SEED,
+    language_encoder,
     language_texts,
     language_vocabularies,
     masked_language_model,
@@ -74,8 +76,8 @@ def read():
     runs = [run for run in results["runs"]
             if results["settings"].get(str(run["labels"]))
             == settings.get(str(run["labels"]))
-            and (run["start"] != "pre-trained"
-                 or results["encoder_sha256"] == encoder)]
+            and (not run["start"].startswith("pre-trained")
+                 or results.get("encoder_sha256") == encoder)]
     if len(runs) < len(results["runs"]):
         results.pop("averaged", None)
     return results | {"settings": settings, "encoder_sha256": encoder,
@@ -145,6 +147,24 @@ def from_cooccurrence(count, seed):
     return test_accuracy(fine_tuned(count, seed, counted_weights()))
 
 
+@functools.cache
+def vectors():
+    """The pre-trained encoder's vectors of the texts of both parts."""
+    encoder = language_encoder(*data()[0])
+    encoder.set_weights(pre_trained_weights())
+    model = keras.Model(encoder.inputs, pooled(encoder.output,
+                                               encoder.inputs[0] != 0))
+    return [(outputs_of(model, inputs), labels)
+            for inputs, labels in data()[1:]]
+
+
+def frozen(count, seed):
+    """Test accuracy of a head on the encoder as it is."""
+    (train, train_labels), test = vectors()
+    (few,), labels = sample([train], train_labels, count, seed)
+    return frozen_head(len(labels)).fit(few, labels).score(*test)
+
+
 def fine_tuned(count, seed, weights):
     vocabularies, train, _ = data()
     keras.utils.set_random_seed(seed)
@@ -155,7 +175,7 @@ def fine_tuned(count, seed, weights):
 
 def test_accuracy(model):
     inputs, labels = data()[2]
-    return np.mean((logits_of(model, inputs) > 0) == labels)
+    return np.mean((outputs_of(model, inputs)[:, 0] > 0) == labels)
 
 
 def average(results):
@@ -186,4 +206,5 @@ def tf_idf(count, seed):
 
 
 STARTS = {"TF-IDF": tf_idf, "from scratch": from_scratch,
-          "co-occurrence": from_cooccurrence, "pre-trained": pre_trained}
+          "pre-trained, frozen": frozen, "pre-trained": pre_trained,
+          "co-occurrence": from_cooccurrence}

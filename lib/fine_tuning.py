@@ -18,6 +18,20 @@ SETTINGS = {  # number of labels (None: all) → how to train with them
     None: {"epochs": 4, "batch_size": 64, "learning_rate": 1e-3,
            "average": True},
 }
+PRETRAINED = {100: {"epochs": 10}, None: {"learning_rate": 5e-4}}
+
+
+def settings(count, pretrained=True):
+    """How to train with so many labels (None: all).
+
+    An encoder that has read already wants to be changed less: fewer epochs,
+    or a lower learning rate.
+
+    Returns:
+        Dict of arguments of fine_tune.
+    """
+    changes = PRETRAINED.get(count, {}) if pretrained else {}
+    return SETTINGS[count] | changes
 
 
 def sample(inputs, labels, count, seed):

@@ -9,7 +9,7 @@ import pytest
 
 from lib import checkpoints
 from lib.checkpoints import CheckpointError
-from lib.fine_tuning import SETTINGS, new_classifier
+from lib.fine_tuning import SETTINGS, new_classifier, settings
 from lib.recipes import (
     RECIPES,
     Recipe,
@@ -176,4 +176,4 @@ def test_the_classifier_of_chapter_08_is_the_one_of_the_picture():
     facts = checkpoints.load(model, "fine_tuned")
     averaged = fine_tuning.read()["averaged"]
     assert facts["test_accuracy"] == averaged["test_accuracy"]
-    assert facts["settings"] == SETTINGS[None]
+    assert facts["settings"] == settings(None)

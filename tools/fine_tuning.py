@@ -27,6 +27,7 @@ from lib.fine_tuning import (
     new_classifier,
     outputs_of,
     sample,
+    settings,
 )
 from lib.models import pooled, tfidf_classifier
 from lib.recipes import (
@@ -60,28 +61,31 @@ def main(precision):
 def read():
     """What is in the file, without runs whose settings or whose pre-trained
     encoder have changed."""
-    settings = {str(count): how for count, how in SETTINGS.items()}
     encoder = json.loads((checkpoints.FOLDER / "masked_language_model.json")
                          .read_text("utf-8"))["sha256"]
-    backend = keras.backend.backend()
     if not PATH.exists():
+        backend = keras.backend.backend()
         return {"command": f"make checkpoints ONLY=fine_tuned "
                            f"BACKEND={backend}",
                 "keras": keras.__version__,
                 "scikit-learn": sklearn.__version__, "backend": backend,
                 "precision": keras.config.dtype_policy().name,
-                "seeds": list(SEEDS), "settings": settings,
                 "encoder_sha256": encoder, "runs": []}
     results = json.loads(PATH.read_text("utf-8"))
     runs = [run for run in results["runs"]
-            if results["settings"].get(str(run["labels"]))
-            == settings.get(str(run["labels"]))
+            if run["settings"] == settings_of(run["start"], run["labels"])
             and (not run["start"].startswith("pre-trained")
-                 or results.get("encoder_sha256") == encoder)]
+                 or results["encoder_sha256"] == encoder)]
     if len(runs) < len(results["runs"]):
         results.pop("averaged", None)
-    return results | {"settings": settings, "encoder_sha256": encoder,
-                      "runs": runs}
+    return results | {"encoder_sha256": encoder, "runs": runs}
+
+
+def settings_of(start, count):
+    """How a start is trained; None where nothing is fine-tuned."""
+    if start in ("TF-IDF", "pre-trained, frozen"):
+        return None
+    return settings(count, pretrained=start == "pre-trained")
 
 
 def add(results, start, count, seed):
@@ -92,6 +96,7 @@ def add(results, start, count, seed):
     begin = time.perf_counter()
     run["test_accuracy"] = round(float(STARTS[start](count, seed)), 4)
     run["seconds"] = round(time.perf_counter() - begin, 1)
+    run["settings"] = settings_of(start, count)
     results["runs"].append(run)
     write(results)
     print(f"{start}, {count or 'all'} labels, seed {seed}: test accuracy "
@@ -131,7 +136,7 @@ def kept(seed):
 
 def pre_trained(count, seed):
     """Test accuracy of the fine-tuned encoder."""
-    model = fine_tuned(count, seed, pre_trained_weights())
+    model = fine_tuned("pre-trained", count, seed, pre_trained_weights())
     if count is None:
         np.savez(kept(seed), *model.get_weights())
     return test_accuracy(model)
@@ -139,12 +144,13 @@ def pre_trained(count, seed):
 
 def from_scratch(count, seed):
     """Test accuracy of the same model without pre-training."""
-    return test_accuracy(fine_tuned(count, seed, None))
+    return test_accuracy(fine_tuned("from scratch", count, seed, None))
 
 
 def from_cooccurrence(count, seed):
     """Test accuracy of the encoder that has counted, but not read."""
-    return test_accuracy(fine_tuned(count, seed, counted_weights()))
+    return test_accuracy(fine_tuned("co-occurrence", count, seed,
+                                    counted_weights()))
 
 
 @functools.cache
@@ -165,11 +171,12 @@ def frozen(count, seed):
     return frozen_head(len(labels)).fit(few, labels).score(*test)
 
 
-def fine_tuned(count, seed, weights):
+def fine_tuned(start, count, seed, weights):
     vocabularies, train, _ = data()
     keras.utils.set_random_seed(seed)
     model = new_classifier(*vocabularies, weights)
-    fine_tune(model, *sample(*train, count, seed), seed, **SETTINGS[count])
+    fine_tune(model, *sample(*train, count, seed), seed,
+              **settings_of(start, count))
     return model
 
 
@@ -191,7 +198,8 @@ def average(results):
     write(results)
     checkpoints.save(model, "fine_tuned", {
         "command": results["command"], "seeds": list(SEEDS),
-        "settings": SETTINGS[None], "test_accuracy": accuracy})
+        "settings": settings_of("pre-trained", None),
+        "test_accuracy": accuracy})
     for seed in SEEDS:
         kept(seed).unlink()
     print(f"their weights averaged: test accuracy {accuracy:.4f}")

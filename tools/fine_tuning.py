@@ -3,11 +3,12 @@
     python -m tools.checkpoints fine_tuned
 
 Fine-tunes on 100, 1,000 and all labels, with three seeds each, pre-trained,
-from co-occurrence vectors and from scratch, and TF-IDF beside them; writes
-data/checkpoints/fine_tuning.json. The mean of the weights of the three
-pre-trained classifiers with all labels (a "model soup": Wortsman et al., 2022)
-becomes the checkpoint fine_tuned. Takes half an hour on two cores. Runs that
-are in the file are not run again, so it can be stopped (Ctrl-C) and resumed.
+from co-occurrence vectors and from scratch; beside them a head on the frozen
+encoder, and TF-IDF; writes data/checkpoints/fine_tuning.json. The mean of the
+weights of the three pre-trained classifiers with all labels (a "model soup":
+Wortsman et al., 2022) becomes the checkpoint fine_tuned. Takes over half an
+hour on two cores. Runs that are in the file are not run again, so it can be
+stopped (Ctrl-C) and resumed.
 """
 
 import functools

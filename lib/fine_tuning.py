@@ -102,6 +102,13 @@ class ByLength(keras.utils.PyDataset):
                      for i in range(0, len(order), self.size)]
         if self.random:
             self.random.shuffle(self.rows)
+        # Keras takes the shapes of the first two batches for those of all:
+        # these two must differ in length, if any do.
+        longest = np.array([self.lengths[rows].max() for rows in self.rows])
+        other = np.flatnonzero(longest != longest[0])
+        if len(other):
+            i = other[0]
+            self.rows[1], self.rows[i] = self.rows[i], self.rows[1]
 
     def __len__(self):
         return len(self.rows)

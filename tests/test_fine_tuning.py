@@ -48,6 +48,17 @@ def test_the_order_follows_from_the_seed():
     assert order(1) == order(1) != order(2)
 
 
+def test_batches_of_one_length_may_come_first():
+    ids = np.tile(IDS[[0]], (8, 1))        # four batches alike, one longer
+    ids = np.concatenate([ids, IDS[[4, 4]]])
+    for seed in range(6):
+        inputs = keras.Input((None,), dtype="int32")
+        x = keras.ops.cast(inputs, "float32")
+        x = keras.ops.sum(x, axis=1, keepdims=True)
+        model = keras.Model([inputs], keras.layers.Dense(1)(x))
+        fine_tune(model, [ids], LABELS, seed, epochs=2, batch_size=2)
+
+
 def test_a_sample_is_another_slice_for_each_seed():
     inputs, labels = sample([IDS], LABELS, 4, seed=2)
     assert np.array_equal(inputs[0], IDS[4:8])

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends lint lock clean
+.PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -16,8 +16,9 @@ lab: setup ## open JupyterLab with chapter 01 (ARGS="--no-browser" and the like)
 	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/notebooks/01_lstm_classifier.ipynb $(ARGS)
 
-test: setup ## run every test and every notebook, strictly
-	$(BIN)/python -m pytest --nbval
+test: setup ## run every test and every notebook, strictly (BACKEND=jax or torch)
+	$(if $(filter jax torch,$(BACKEND)),@$(MAKE) backends)
+	KERAS_BACKEND=$(or $(BACKEND),tensorflow) $(BIN)/python -m pytest --nbval
 
 notebooks: setup ## run the notebooks and store their outputs (CHAPTER=01 for one)
 	@$(BIN)/python -m tools.notebooks --chapter "$(CHAPTER)"
@@ -46,6 +47,9 @@ backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	  -r requirements-backends.txt
 
+colab: setup ## run a chapter with Colab's versions, alone, as there (CHAPTER=01)
+	@$(BIN)/python -m tools.colab --chapter "$(CHAPTER)"
+
 lint: setup ## check the style of Python files and notebooks
 	$(BIN)/python -m ruff check .
 
@@ -56,4 +60,4 @@ lock: setup ## pin requirements.txt in requirements.lock, for every system
 	  --quiet --output-file requirements.lock requirements.txt
 
 clean: ## remove the environment and everything that can be made again
-	rm -rf .venv homework .pytest_cache
+	rm -rf .venv .venv-colab homework .pytest_cache

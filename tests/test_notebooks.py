@@ -7,6 +7,7 @@ import statistics
 import nbformat
 import pytest
 
+from tools.badges import repository
 from tools.notebooks import METADATA, NOTEBOOKS, ROOT, output_text, unwanted
 
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -18,8 +19,7 @@ EVERY = STORED + EXERCISES
 IGNORED = "nbval-ignore-output"
 MEASURED_LINE = (r"[^≈]+ ≈ -?\d+\.\d{4} "
                  r"\((at least|at most|between) [-\d.]+( and [-\d.]+)?\)")
-REPOSITORY, = re.findall(r'(?m)^repository = "(.+)"$',
-                         (ROOT / "pyproject.toml").read_text("utf-8"))
+REPOSITORY = repository()
 
 
 def by_name(paths):

@@ -1,0 +1,142 @@
+"""Run a chapter as Colab runs it: `make colab` (CHAPTER=06 for another).
+
+An environment of its own, .venv-colab, has the versions that Colab publishes
+(tools/colab-versions.txt) and nothing else; a module google.colab is there;
+and the notebook lies alone in an empty folder. In place of GitHub, Git takes
+a bare copy of the last commit. The chapter runs strictly from the first cell;
+then its student edition beside it, with no remote and no package index, since
+by then all must have been fetched.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+
+from tools.badges import repository
+from tools.notebooks import NOTEBOOKS, ROOT, chapter_notebooks
+
+VERSIONS = ROOT / "tools" / "colab-versions.txt"
+FETCHED = ROOT / "requirements-colab.txt"
+ENVIRONMENT = ROOT / ".venv-colab"
+PYTHON = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+
+def remote(folder):
+    """A bare copy of this repository, as last committed.
+
+    Returns:
+        Its path, folder / "remote".
+    """
+    path = folder / "remote"
+    subprocess.run(["git", "clone", "-q", "--bare", ROOT, path], check=True)
+    return path
+
+
+def variables(folder):
+    """What a process must find in its environment to believe it is on Colab.
+
+    Args:
+        folder: where remote() put its copy; the module is made beside it.
+
+    Returns:
+        Dict of environment variables.
+    """
+    module = folder / "modules" / "google" / "colab"
+    module.mkdir(parents=True)
+    (module / "__init__.py").touch()  # google itself stays a namespace
+    (folder / "modules" / "sitecustomize.py").write_text(
+        "import google.colab\n", "utf-8")  # Colab's kernel has imported it
+    return {"PYTHONPATH": str(folder / "modules"),
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{(folder / 'remote').as_uri()}"
+                                ".insteadOf",
+            "GIT_CONFIG_VALUE_0": f"https://github.com/{repository()}"}
+
+
+def pip(*arguments, **options):
+    return subprocess.run([PYTHON, "-m", "pip", "--disable-pip-version-check",
+                           *arguments], check=True, text=True, **options)
+
+
+def make_environment():
+    """Colab's versions, and none of what its users must fetch."""
+    digest = hashlib.sha256(VERSIONS.read_bytes()).hexdigest()
+    stamp = ENVIRONMENT / "versions.txt"
+    if not stamp.exists() or stamp.read_text() != digest:
+        print("Installing Colab's versions into .venv-colab …", flush=True)
+        venv.create(ENVIRONMENT, clear=True, with_pip=True)
+        pip("install", "-q", "-r", VERSIONS)
+        stamp.write_text(digest)
+    pip("uninstall", "-q", "-y", "-r", FETCHED)
+
+
+def kernel(folder, settings):
+    """A kernel named colab in that environment, below folder / "kernels"."""
+    path = folder / "kernels" / "colab" / "kernel.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({
+        "argv": [str(PYTHON), "-m", "ipykernel_launcher", "-f",
+                 "{connection_file}"],
+        "display_name": "Colab", "language": "python", "env": settings}))
+
+
+def run(notebook, folder):
+    """Run a notebook strictly, alone in folder / "content".
+
+    Raises:
+        CalledProcessError: a cell failed, or printed something else.
+    """
+    content = folder / "content"
+    content.mkdir(exist_ok=True)
+    shutil.copy(notebook, content / notebook.name)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-c",
+         folder / "pytest.ini", "--rootdir", folder, "--nbval",
+         "--nbval-kernel-name=colab", "--nbval-cell-timeout=300",
+         content / notebook.name], check=True, cwd=content,
+        env=os.environ | {"PYTHONPATH": str(ROOT),
+                          "JUPYTER_PATH": str(folder)})
+
+
+def try_chapter(chapter):
+    """The chapter, then its student edition."""
+    make_environment()
+    before = set(pip("freeze", stdout=subprocess.PIPE).stdout.splitlines())
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        copy = remote(folder)
+        settings = variables(folder)
+        kernel(folder, settings)
+        run(chapter, folder)
+        after = set(pip("freeze", stdout=subprocess.PIPE).stdout.splitlines())
+        if before - after:
+            sys.exit("The setup cell replaced " + ", ".join(before - after))
+        print(f"{len(before)} packages are as before, "
+              f"{len(after - before)} were fetched.")
+        copy.rename(folder / "gone")
+        shutil.rmtree(folder / "kernels")
+        kernel(folder, settings | {"PIP_NO_INDEX": "1"})
+        run(NOTEBOOKS / "exercises" / chapter.name, folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chapter", default="")
+    chapter, *_ = chapter_notebooks(parser.parse_args().chapter or "01")
+    try:
+        try_chapter(chapter)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Failed; the reason stands above. ({error.cmd[0]} ended "
+                 f"with {error.returncode})")
+
+
+if __name__ == "__main__":
+    main()

@@ -56,7 +56,7 @@ def on_colab(tmp_path):
 def test_setup_cell_fetches_the_course_once(on_colab, tmp_path):
     first = on_colab(lacks=True)
     assert first.stdout.splitlines() == [
-        "git clone", "pip install -q -r requirements-colab.txt",
+        "git clone", "pip install -qq -r requirements-colab.txt",
         f"lib from {tmp_path / 'content' / 'course'}"], first.stderr
     shutil.rmtree(tmp_path / "remote")
     second = on_colab(lacks=False)

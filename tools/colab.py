@@ -72,9 +72,9 @@ def make_environment():
     if not stamp.exists() or stamp.read_text() != digest:
         print("Installing Colab's versions into .venv-colab …", flush=True)
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        pip("install", "-q", "-r", VERSIONS)
+        pip("install", "-qq", "-r", VERSIONS)
         stamp.write_text(digest)
-    pip("uninstall", "-q", "-y", "-r", FETCHED)
+    pip("uninstall", "-qq", "-y", "-r", FETCHED)
 
 
 def kernel(folder, settings):

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock clean
+.PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock resolve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -58,6 +58,10 @@ lock: setup ## pin requirements.txt in requirements.lock, for every system
 	$(BIN)/python -m uv pip compile --universal --python-version 3.10 \
 	  --upgrade --no-annotate --custom-compile-command "make lock" \
 	  --quiet --output-file requirements.lock requirements.txt
+
+resolve: setup ## can it be installed with each Python, on each system?
+	$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/python -m tools.resolve
 
 clean: ## remove the environment and everything that can be made again
 	rm -rf .venv .venv-colab homework .pytest_cache

@@ -47,7 +47,7 @@ backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	  -r requirements-backends.txt
 
-colab: setup ## run a chapter with Colab's versions, alone, as there (CHAPTER=01)
+colab: setup ## run the chapters as Colab would, with its versions (CHAPTER=01 for one)
 	@$(BIN)/python -m tools.colab --chapter "$(CHAPTER)"
 
 lint: setup ## check the style of Python files and notebooks

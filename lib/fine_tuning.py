@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lib import datasets
-from lib.models import classifier
+from lib.models import XLA, classifier
 from lib.recipes import REVIEW_LENGTH, language_encoder
 from lib.text import both_ends, characters, pair_lookup
 
@@ -75,8 +75,8 @@ def encoded_reviews(part, vocabulary, pair_vocabulary):
 
 
 class ByLength(keras.utils.PyDataset):
-    """Batches of texts of like length, cut to the longest of them, so that
-    little of them is padding."""
+    """Batches of texts of like length, cut so that little of them is
+    padding."""
 
     def __init__(self, inputs, labels, batch_size, seed=None):
         """
@@ -104,19 +104,24 @@ class ByLength(keras.utils.PyDataset):
             self.random.shuffle(self.rows)
         # Keras takes the shapes of the first two batches for those of all:
         # these two must differ in length, if any do.
-        longest = np.array([self.lengths[rows].max() for rows in self.rows])
-        other = np.flatnonzero(longest != longest[0])
+        lengths = np.array([self.length(rows) for rows in self.rows])
+        other = np.flatnonzero(lengths != lengths[0])
         if len(other):
             i = other[0]
             self.rows[1], self.rows[i] = self.rows[i], self.rows[1]
+
+    def length(self, rows):
+        """Of a batch: enough for its longest text, in steps of 16, so that
+        JAX need not compile for every length."""
+        return -(-self.lengths[rows].max() // 16) * 16
 
     def __len__(self):
         return len(self.rows)
 
     def __getitem__(self, i):
         rows = self.rows[i]
-        longest = self.lengths[rows].max()
-        return (tuple(array[rows, :longest] for array in self.inputs),
+        length = self.length(rows)
+        return (tuple(array[rows, :length] for array in self.inputs),
                 self.labels[rows, None])
 
 
@@ -143,7 +148,7 @@ def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
         0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup)
     model.compile(
         keras.optimizers.Adam(rate, use_ema=average, ema_momentum=0.98),
-        keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+        keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=XLA)
     model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
 
 

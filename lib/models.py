@@ -18,6 +18,10 @@ from lib.layers import (
     padding_mask,
 )
 
+# For jit_compile: JAX runs one operation after the other without XLA;
+# TensorFlow makes a graph anyway, for all shapes at once, and starts sooner.
+XLA = keras.backend.backend() == "jax"
+
 
 def tfidf_classifier():
     """The baseline of the reviews: counts of one to three characters, weighed

@@ -58,6 +58,26 @@ def solved(name, replaced=()):
     return notebook
 
 
+def as_saved_on_colab(notebook):
+    """Format 4.0, ids among the metadata, Colab's own fields, and outputs."""
+    saved = copy.deepcopy(notebook)
+    saved.nbformat_minor = 0
+    saved.metadata = nbformat.from_dict({
+        "colab": {"provenance": [], "toc_visible": True},
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"}})
+    for number, cell in enumerate(saved.cells):
+        cell.metadata["id"] = cell.pop("id")
+        if cell.cell_type == "code":
+            cell.metadata |= {
+                "colab": {"base_uri": "https://localhost:8080/"},
+                "outputId": f"{number:08x}-1a2b",
+                "executionInfo": {"status": "ok", "elapsed": 3}}
+            cell.execution_count = number
+            cell.outputs = [v4.new_output("stream", text="an output")]
+    return saved
+
+
 def hand_in(folder, submissions):
     """Write {name: notebook} into a folder."""
     for submission, notebook in submissions.items():
@@ -158,6 +178,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
         cell.source = "assert True"
     hand_in(tmp_path, {
         "anna": solved(name),
+        "colab": as_saved_on_colab(solved(name)),
         "deleted": without_cells,
         "copied": copied_cell,
         "cheat": easier_checks,
@@ -181,11 +202,11 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
 
     remarks = {who: "; ".join(g.remarks) for who, g in grades.items()}
     assert {who: grade.total for who, grade in grades.items()} == {
-        "anna": 10, "zoë/王 小明 (2)": 10, "copied": 10, "foreign": 10,
-        "warns": 10, "deleted": 8, "endless": 8, "displays": 8,
+        "anna": 10, "colab": 10, "zoë/王 小明 (2)": 10, "copied": 10,
+        "foreign": 10, "warns": 10, "deleted": 8, "endless": 8, "displays": 8,
         "skipped": 0, "cheat": 0, "exits": 0, "other": 0, "broken": 0,
         "essay.docx": 0}
-    assert remarks["anna"] == ""
+    assert remarks["anna"] == remarks["colab"] == ""
     assert remarks["deleted"] == (
         "cell deleted: pad; cell deleted: check-pad; "
         "cell deleted: check-scores; pad: not solved")
@@ -196,7 +217,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     assert "hand in the .ipynb file" in remarks["essay.docx"]
 
     printed = capsys.readouterr().out.splitlines()
-    assert len([line for line in printed if line.startswith("[")]) == 14
+    assert len([line for line in printed if line.startswith("[")]) == 15
     with open(tmp_path / "grades.csv", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["submission", "pad", "buckets", "scores", "balanced",

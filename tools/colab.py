@@ -1,9 +1,9 @@
-"""Run a chapter as Colab runs it: `make colab` (CHAPTER=06 for another).
+"""Run the chapters as Colab runs them: `make colab` (CHAPTER=01 for one).
 
 An environment of its own, .venv-colab, has the versions that Colab publishes
 (tools/colab-versions.txt) and nothing else; a module google.colab is there;
-and the notebook lies alone in an empty folder. In place of GitHub, Git takes
-a bare copy of the last commit. The chapter runs strictly from the first cell;
+and each notebook lies alone in an empty folder. In place of GitHub, Git takes
+a bare copy of the last commit. A chapter runs strictly from the first cell;
 then its student edition beside it, with no remote and no package index, since
 by then all must have been fetched.
 """
@@ -129,10 +129,13 @@ def try_chapter(chapter):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--chapter", default="")
-    chapter, *_ = chapter_notebooks(parser.parse_args().chapter or "01")
+    parser.add_argument("--chapter", help="only this one, such as 01")
+    chosen = chapter_notebooks(parser.parse_args().chapter or None)
     try:
-        try_chapter(chapter)
+        for path in chosen:
+            if path.parent == NOTEBOOKS:
+                print(path.name, flush=True)
+                try_chapter(path)
     except subprocess.CalledProcessError as error:
         sys.exit(f"Failed; the reason stands above. ({error.cmd[0]} ended "
                  f"with {error.returncode})")

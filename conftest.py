@@ -4,9 +4,12 @@
   else is.
 - stderr is not compared, because TensorFlow logs there about the machine, but
   any other line on it fails the cell.
+- A cell tagged `compiled-only` makes a claim about the speed of compiled code;
+  the PyTorch backend of Keras does not compile, so it is skipped there.
 - `--seed` runs the notebooks with another seed, to show that the bounds hold.
 """
 
+import os
 import re
 
 import pytest
@@ -15,6 +18,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from tools.notebooks import foreign_stderr
 
 MEASURED = r"\u2248 -?\d+\.\d{4} (?=\((?:at least|at most|between) )"
+COMPILED_ONLY = "compiled-only"
 SET_SEED = re.compile(r"set_random_seed\(\d+\)")
 
 
@@ -31,12 +35,15 @@ def pytest_collectstart(collector):
 
 def pytest_collection_modifyitems(config, items):
     seed = config.getoption("--seed")
-    if seed is None:
-        return
     for item in items:
-        if isinstance(item, IPyNbCell):
+        if not isinstance(item, IPyNbCell):
+            continue
+        if seed is not None:
             item.cell.source = SET_SEED.sub(f"set_random_seed({seed})",
                                             item.cell.source)
+        if (os.environ.get("KERAS_BACKEND") == "torch"
+                and COMPILED_ONLY in item.cell.metadata.get("tags", [])):
+            item.add_marker(pytest.mark.skip("about compiled code"))
 
 
 @pytest.hookimpl(wrapper=True)

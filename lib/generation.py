@@ -62,7 +62,7 @@ def sampler(temperature=1.0, top_k=None, top_p=None):
         if top_p is not None:
             inside = summed - shares < top_p * summed[:, -1:]
             summed = ops.cumsum(ops.where(inside, shares, 0.0), axis=-1)
-        goal = noise[:, None] * summed[:, -1:]
+        goal = ops.convert_to_tensor(noise)[:, None] * summed[:, -1:]
         place = ops.sum(ops.cast(summed <= goal, "int32"), axis=-1)
         place = ops.minimum(place, count - 1)
         return ops.take_along_axis(ops.cast(ids, "int32"), place[:, None],

@@ -89,7 +89,8 @@ def sinusoidal_encoding(length, width):
         raise ValueError(f"width must be even, not {width}")
     frequencies = 10000.0 ** (-np.arange(0, width, 2) / width)  # (width/2,)
     positions = ops.arange(length, dtype="float32")[:, None]    # (length, 1)
-    angles = positions * frequencies.astype("float32")   # (length, width/2)
+    frequencies = ops.convert_to_tensor(frequencies, "float32")
+    angles = positions * frequencies                     # (length, width/2)
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
     return ops.reshape(pairs, (-1, width))                # (length, width)
 

@@ -71,6 +71,11 @@ def test_setup_cell_stops_where_nothing_can_be_fetched(on_colab, tmp_path):
     assert "lib from" not in result.stdout
 
 
+def test_every_file_has_the_address_of_pyproject():
+    for path in badges.files():
+        assert f"github.com/{badges.repository()}" in path.read_text("utf-8")
+
+
 @pytest.fixture
 def course(tmp_path):
     """A copy of all that holds the course's address."""

@@ -73,6 +73,17 @@ CELLS = {
 }
 
 
+def strict_run(path, **variables):
+    """Run a notebook as `pytest --nbval --seed=7` would."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--seed=7", "-rA",
+         "-p", "conftest", f"--rootdir={ROOT}", "-c", ROOT / "pyproject.toml",
+         "-p", "no:cacheprovider", path],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT),
+             "PYTHONIOENCODING": "utf-8", **variables})
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """Dict of name → whether the cell passed."""
@@ -84,13 +95,7 @@ def outcomes(tmp_path_factory):
             metadata={"tags": tags}))
     path = tmp_path_factory.mktemp("strict") / "cells.ipynb"
     nbformat.write(notebook, path)
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "--seed=7", "-rA",
-         "-p", "conftest", f"--rootdir={ROOT}", "-c", ROOT / "pyproject.toml",
-         "-p", "no:cacheprovider", path],
-        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT),
-             "PYTHONIOENCODING": "utf-8"})
+    run = strict_run(path)
     found = re.findall(r"^(PASSED|FAILED) .*::Cell (\d+)", run.stdout,
                        re.MULTILINE)
     assert len(found) == len(CELLS), run.stdout + run.stderr
@@ -101,3 +106,15 @@ def outcomes(tmp_path_factory):
 @pytest.mark.parametrize("name", CELLS)
 def test_cell(name, outcomes):
     assert outcomes[name] == CELLS[name][0]
+
+
+@pytest.mark.parametrize("backend, outcome", [
+    ("torch", "1 passed, 1 skipped"), ("jax", "1 failed, 1 passed")])
+def test_claims_about_compiled_code_are_skipped_on_pytorch(
+        backend, outcome, tmp_path):
+    nbformat.write(v4.new_notebook(cells=[
+        v4.new_code_cell("1 / 0", execution_count=1,
+                         metadata={"tags": ["compiled-only"]}),
+        v4.new_code_cell("pass", execution_count=2)]), tmp_path / "two.ipynb")
+    run = strict_run(tmp_path / "two.ipynb", KERAS_BACKEND=backend)
+    assert outcome in run.stdout

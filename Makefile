@@ -1,6 +1,8 @@
 # Large Models, Step by Step. `make help` lists what there is to do.
 PYTHON ?= python3
 BIN := .venv/bin
+$(if $(filter-out tensorflow jax torch,$(BACKEND)),$(error BACKEND is \
+  tensorflow, jax or torch, not $(BACKEND)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock resolve clean

@@ -85,11 +85,13 @@ class ByLength(keras.utils.PyDataset):
             labels: array (n,).
             batch_size: number of texts.
             seed: draws which texts of like length meet and in which order the
-                batches come, anew for each epoch; without it, by length.
+                batches come, anew for each epoch; without it, by length,
+                but for the second.
         """
         super().__init__()
         self.inputs, self.labels, self.size = inputs, labels, batch_size
-        self.lengths = (inputs[0] != 0).sum(axis=1)
+        # In steps of 16, so that JAX need not compile for every length.
+        self.lengths = -(-(inputs[0] != 0).sum(axis=1) // 16) * 16
         self.random = None if seed is None else np.random.default_rng(seed)
         self.on_epoch_end()
 
@@ -97,31 +99,26 @@ class ByLength(keras.utils.PyDataset):
         order = np.arange(len(self.labels))
         if self.random:
             self.random.shuffle(order)
-        order = order[np.argsort(self.lengths[order] // 16, kind="stable")]
+        order = order[np.argsort(self.lengths[order], kind="stable")]
         self.rows = [order[i:i + self.size]
                      for i in range(0, len(order), self.size)]
         if self.random:
             self.random.shuffle(self.rows)
         # Keras takes the shapes of the first two batches for those of all:
         # these two must differ in length, if any do.
-        lengths = np.array([self.length(rows) for rows in self.rows])
-        other = np.flatnonzero(lengths != lengths[0])
+        longest = np.array([self.lengths[rows].max() for rows in self.rows])
+        other = np.flatnonzero(longest != longest[0])
         if len(other):
             i = other[0]
             self.rows[1], self.rows[i] = self.rows[i], self.rows[1]
-
-    def length(self, rows):
-        """Of a batch: enough for its longest text, in steps of 16, so that
-        JAX need not compile for every length."""
-        return -(-self.lengths[rows].max() // 16) * 16
 
     def __len__(self):
         return len(self.rows)
 
     def __getitem__(self, i):
         rows = self.rows[i]
-        length = self.length(rows)
-        return (tuple(array[rows, :length] for array in self.inputs),
+        longest = self.lengths[rows].max()
+        return (tuple(array[rows, :longest] for array in self.inputs),
                 self.labels[rows, None])
 
 

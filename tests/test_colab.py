@@ -33,13 +33,15 @@ subprocess.run = noted
 """
 AFTER = """
 import lib.report
-print("lib from", root)
+print("lib from", pathlib.Path(lib.report.__file__).parent.parent)
 """
 
 
 @pytest.fixture
 def on_colab(tmp_path):
     """A function that runs the setup cell in an empty folder."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("the course has come without its history, or git lacks")
     colab.remote(tmp_path)
     settings = colab.variables(tmp_path)
     content = tmp_path / "content"
@@ -54,17 +56,17 @@ def on_colab(tmp_path):
 
 
 def test_setup_cell_fetches_the_course_once(on_colab, tmp_path):
-    first = on_colab(lacks=True)
+    first = on_colab(lacks=True)  # zhplot; the second time it is there
     assert first.stdout.splitlines() == [
         "git clone", "pip install -qq -r requirements-colab.txt",
         f"lib from {tmp_path / 'content' / 'course'}"], first.stderr
-    shutil.rmtree(tmp_path / "remote")
+    (tmp_path / "remote").rename(tmp_path / "gone")
     second = on_colab(lacks=False)
     assert second.stdout == first.stdout.splitlines(True)[-1], second.stderr
 
 
 def test_setup_cell_stops_where_nothing_can_be_fetched(on_colab, tmp_path):
-    shutil.rmtree(tmp_path / "remote")
+    (tmp_path / "remote").rename(tmp_path / "gone")
     result = on_colab(lacks=True)
     assert result.returncode != 0
     assert "CalledProcessError" in result.stderr
@@ -105,7 +107,7 @@ def test_badges_move_everywhere_and_back(course):
 
 
 @pytest.mark.parametrize("name", ["course", "https://github.com/a/b", "a/b/c",
-                                  "a b/c", "/c", ""])
+                                  "a b/c", "/c", "a/b.git", "a/..", ""])
 def test_badges_refuse_what_is_no_repository(course, name):
     before = (course / "pyproject.toml").read_bytes()
     with pytest.raises(ValueError, match="owner/name"):

@@ -14,7 +14,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SETTING = re.compile(r'(?m)^repository = "(.+)"$')
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.+$|.*\.git$)[\w.-]+",
+                  re.ASCII)
 
 
 def repository(root=ROOT):
@@ -25,8 +26,9 @@ def repository(root=ROOT):
 
 def files(root=ROOT):
     """Every file that repeats the address."""
-    return [root / "CITATION.cff", *sorted((root / "notebooks").glob(
-        "*.ipynb")), *sorted((root / "notebooks").glob("*/*.ipynb"))]
+    return [root / "CITATION.cff", *(
+        path for folder in ("", "exercises", "solutions") for path in
+        sorted((root / "notebooks" / folder).glob("[0-9][0-9]_*.ipynb")))]
 
 
 def move(new, root=ROOT):

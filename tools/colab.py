@@ -23,8 +23,8 @@ from tools.badges import repository
 from tools.notebooks import NOTEBOOKS, ROOT, chapter_notebooks
 
 VERSIONS = ROOT / "tools" / "colab-versions.txt"
-FETCHED = ROOT / "requirements-colab.txt"
 ENVIRONMENT = ROOT / ".venv-colab"
+PACKAGES = ENVIRONMENT / "packages.txt"
 PYTHON = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
@@ -65,16 +65,41 @@ def pip(*arguments, **options):
                            *arguments], check=True, text=True, **options)
 
 
+def installed():
+    """The packages of that environment, a set of lines of `pip freeze`."""
+    return set(pip("freeze", stdout=subprocess.PIPE).stdout.splitlines())
+
+
 def make_environment():
     """Colab's versions, and none of what its users must fetch."""
     digest = hashlib.sha256(VERSIONS.read_bytes()).hexdigest()
-    stamp = ENVIRONMENT / "versions.txt"
-    if not stamp.exists() or stamp.read_text() != digest:
-        print("Installing Colab's versions into .venv-colab …", flush=True)
+    made_from = f"{sys.version} {digest}"
+    stamp = ENVIRONMENT / "made-from.txt"
+    if not stamp.exists() or stamp.read_text() != made_from:
+        print("Installing the versions of Colab's packages into .venv-colab "
+              "…", flush=True)
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
         pip("install", "-qq", "-r", VERSIONS)
-        stamp.write_text(digest)
-    pip("uninstall", "-qq", "-y", "-r", FETCHED)
+        PACKAGES.write_text("\n".join(sorted(installed())))
+        stamp.write_text(made_from)
+
+
+def clean_up():
+    """Remove what was fetched.
+
+    Raises:
+        SystemExit: a package that was there has been replaced.
+    """
+    before = set(PACKAGES.read_text().splitlines())
+    now = installed()
+    if now - before:
+        pip("uninstall", "-qq", "-y",
+            *(line.split("==")[0] for line in now - before))
+    if before - now:
+        (ENVIRONMENT / "made-from.txt").unlink()  # to be made anew
+        sys.exit("The setup cell has replaced " + ", ".join(before - now))
+    print(f"{len(before)} packages are as before, {len(now - before)} were "
+          "fetched.", flush=True)
 
 
 def kernel(folder, settings):
@@ -108,30 +133,30 @@ def run(notebook, folder):
 
 def try_chapter(chapter):
     """The chapter, then its student edition."""
-    make_environment()
-    before = set(pip("freeze", stdout=subprocess.PIPE).stdout.splitlines())
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         copy = remote(folder)
         settings = variables(folder)
         kernel(folder, settings)
-        run(chapter, folder)
-        after = set(pip("freeze", stdout=subprocess.PIPE).stdout.splitlines())
-        if before - after:
-            sys.exit("The setup cell replaced " + ", ".join(before - after))
-        print(f"{len(before)} packages are as before, "
-              f"{len(after - before)} were fetched.")
-        copy.rename(folder / "gone")
-        shutil.rmtree(folder / "kernels")
-        kernel(folder, settings | {"PIP_NO_INDEX": "1"})
-        run(NOTEBOOKS / "exercises" / chapter.name, folder)
+        try:
+            run(chapter, folder)
+            copy.rename(folder / "gone")
+            shutil.rmtree(folder / "kernels")
+            kernel(folder, settings | {"PIP_NO_INDEX": "1"})
+            run(NOTEBOOKS / "exercises" / chapter.name, folder)
+        finally:
+            clean_up()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chapter", help="only this one, such as 01")
     chosen = chapter_notebooks(parser.parse_args().chapter or None)
+    if subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, text=True,
+                      capture_output=True, check=True).stdout:
+        print("Of lib/, what is not committed is not tried.")
     try:
+        make_environment()
         for path in chosen:
             if path.parent == NOTEBOOKS:
                 print(path.name, flush=True)

@@ -1,6 +1,6 @@
 """What no longer fits when Colab has moved its versions.
 
-    python -m tools.colab_drift FILE
+    .venv/bin/python -m tools.colab_drift FILE
 
 FILE is what `!pip freeze` prints in a fresh Colab notebook. Compares it with
 the ranges of requirements.txt (but for its last part, which runs and grades

@@ -105,7 +105,7 @@ def clean_up():
 def kernel(folder, settings):
     """A kernel named colab in that environment, below folder / "kernels"."""
     path = folder / "kernels" / "colab" / "kernel.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({
         "argv": [str(PYTHON), "-m", "ipykernel_launcher", "-f",
                  "{connection_file}"],
@@ -141,7 +141,6 @@ def try_chapter(chapter):
         try:
             run(chapter, folder)
             copy.rename(folder / "gone")
-            shutil.rmtree(folder / "kernels")
             kernel(folder, settings | {"PIP_NO_INDEX": "1"})
             run(NOTEBOOKS / "exercises" / chapter.name, folder)
         finally:

@@ -18,6 +18,7 @@ STORED = CHAPTERS + SOLUTIONS  # what is kept with its outputs
 EVERY = STORED + EXERCISES
 
 IGNORED = "nbval-ignore-output"
+EXEMPT_CELLS = ROOT / "tests" / "exempt_cells.md"
 MEASURED_LINE = (r"[^≈]+ ≈ -?\d+\.\d{4} "
                  r"\((at least|at most|between) [-\d.]+( and [-\d.]+)?\)")
 REPOSITORY = repository()
@@ -144,6 +145,15 @@ def test_few_outputs_are_exempt_and_each_is_followed_by_a_measure(path):
         if is_ignored(cell):
             assert "measured(" in following.source
     assert not is_ignored(cells[-1])
+
+
+def test_the_list_of_exempt_cells_is_complete():
+    listed = re.findall(r"^\| (\d\S+) \| (\S+) \| \S.*\|$",
+                        EXEMPT_CELLS.read_text("utf-8"), re.MULTILINE)
+    assert listed == [(path.stem, cell.id) for path in CHAPTERS
+                      for cell in code_cells(path) if is_ignored(cell)]
+    assert not any(map(is_ignored, itertools.chain.from_iterable(
+        map(code_cells, SOLUTIONS + EXERCISES))))
 
 
 @by_name(STORED)

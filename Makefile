@@ -42,8 +42,10 @@ checkpoints: setup ## train data/checkpoints again (ONLY=name BACKEND=torch)
 	@KERAS_BACKEND=$(or $(BACKEND),tensorflow) \
 	  $(BIN)/python -m tools.checkpoints $(ONLY)
 
-bench: setup ## time what the course builds (ONLY=generation for one subject)
-	@$(BIN)/python -m benchmarks $(ONLY)
+bench: setup ## time the course beside PyTorch, KerasHub, gensim (ONLY=generation for one)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  -r requirements-bench.txt
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks $(ONLY)
 
 backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \

@@ -1,10 +1,11 @@
-"""Time what the course builds, and write benchmarks/results.json.
+"""Time what the course builds beside what a reader would use instead.
 
     python -m benchmarks             # every subject
     python -m benchmarks generation  # one
 
 Each subject is a module of this folder with a function `measure()`, which
-yields one row after the other, a dict; the rows become a table.
+yields one row after the other, a dict. benchmarks/results.json keeps the last
+two runs of each subject, RESULTS.md shows both.
 """
 
 import argparse
@@ -13,12 +14,15 @@ import json
 import os
 import pathlib
 import platform
+from importlib import metadata
 
-import keras
+from tabulate import tabulate
 
 FOLDER = pathlib.Path(__file__).parent
-RESULTS = FOLDER / "results.json"
-SUBJECTS = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+RESULTS, TABLES = FOLDER / "results.json", FOLDER / "RESULTS.md"
+SUBJECTS = ["training", "generation", "word2vec", "encoder_block", "chapters"]
+PACKAGES = ["tensorflow", "keras", "torch", "keras-hub", "gensim"]
+KEPT = 2  # runs of each subject
 
 
 def main():
@@ -31,33 +35,102 @@ def main():
         parser.error(f"there is no {', '.join(sorted(unknown))}; "
                      f"there is {', '.join(SUBJECTS)}")
     for subject in chosen or SUBJECTS:
-        rows = []
-        for row in importlib.import_module(f"benchmarks.{subject}").measure():
-            if not rows:
-                print(f"{subject}\n" + line(row))
-            rows.append(row)
-            print(line(row.values()), flush=True)
-        write(subject, rows)
+        measure = importlib.import_module(f"benchmarks.{subject}").measure
+        results = with_run(stored(), subject, list(measure()), machine())
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        TABLES.write_text(tables(results), "utf-8", newline="\n")
+        print(section(subject, results[subject]), flush=True)
 
 
-def line(values):
-    return "  ".join(f"{value:>18,}" if isinstance(value, int)
-                     else f"{value:>18}" for value in values)
-
-
-def write(subject, rows):
-    """Replace this subject's rows in the file, and keep the others'."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[subject] = {"machine": machine(), "rows": rows}
-    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+def stored():
+    return json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
 
 
 def machine():
-    backend = keras.backend.backend()
-    return {"processor": f"{platform.machine()}, {os.cpu_count()} cores",
-            "python": platform.python_version(),
-            "keras": keras.__version__,
-            backend: importlib.import_module(backend).__version__}
+    """What the figures hang on, a dict of str."""
+    return {"processor": f"{processor()}, {os.cpu_count()} cores",
+            "system": platform.system(), "Python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES}}
+
+
+def processor():
+    """Its name as Linux tells it, elsewhere its kind."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for entry in cpuinfo.read_text().splitlines():
+            if entry.startswith("model name"):
+                return entry.partition(":")[2].strip()
+    return platform.machine()
+
+
+def with_run(results, subject, rows, machine):
+    """The results with one more run of a subject, newest first. Runs on
+    another machine, or with other rows, cannot be compared and go."""
+    def comparable(run):
+        return (run["machine"] == machine
+                and list(map(labels, run["rows"])) == list(map(labels, rows)))
+
+    older = [run for run in results.get(subject, []) if comparable(run)]
+    runs = [{"machine": machine, "rows": rows}, *older][:KEPT]
+    return results | {subject: runs}
+
+
+def labels(row):
+    """What a row is about: its columns, and its values that are text; its
+    numbers are measured."""
+    return [(column, value if isinstance(value, str) else None)
+            for column, value in row.items()]
+
+
+def tables(results):
+    """The text of RESULTS.md."""
+    parts = ["# Results of `make bench`",
+             "Medians; in brackets the run before. What is timed, and how, is "
+             "told at the top of each file in this folder."]
+    parts += [section(subject, results[subject]) for subject in SUBJECTS
+              if subject in results]
+    return "\n\n".join(parts) + "\n"
+
+
+def section(subject, runs):
+    """A subject's heading, machine, table, and how far its runs differ."""
+    about = ", ".join(value if name == "processor" else f"{name} {value}"
+                      for name, value in runs[0]["machine"].items())
+    rows = [{column: " ".join(cell(run[column] for run in same_rows))
+             for column in same_rows[0]}
+            for same_rows in zip(*(run["rows"] for run in runs))]
+    parts = [f"## {subject}", f"{about}.",
+             tabulate(rows, headers="keys", tablefmt="github",
+                      disable_numparse=True)]
+    if len(runs) == KEPT:
+        parts.append("Between the two runs: " + ", ".join(
+            f"{column} at most {share:.0%}"
+            for column, share in differences(runs).items()) + ".")
+    return "\n\n".join(parts)
+
+
+def cell(values):
+    """The newest value, and in brackets the one before if it is measured."""
+    newest, *older = values
+    yield text(newest)
+    if not isinstance(newest, str):
+        yield from (f"({text(value)})" for value in older)
+
+
+def text(value):
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def differences(runs):
+    """For each measured column the largest share by which the newest run
+    differs from the one before."""
+    found = {}
+    for newest, older in zip(*(run["rows"] for run in runs)):
+        for column, value in newest.items():
+            if not isinstance(value, str) and older[column]:
+                share = abs(value / older[column] - 1)
+                found[column] = max(share, found.get(column, 0))
+    return found
 
 
 if __name__ == "__main__":

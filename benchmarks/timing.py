@@ -1,0 +1,36 @@
+"""Median times of things that are measured side by side."""
+
+import statistics
+import sys
+import time
+
+REPEATS = 5
+
+
+def in_turn(functions, repeats=REPEATS):
+    """Time functions one after the other, round after round, so that what
+    slows the machine for a while slows all of them.
+
+    Args:
+        functions: dict of names to functions without arguments. Each is
+            called once beforehand, to compile and to fill caches.
+        repeats: number of rounds.
+
+    Returns:
+        Dict of names to the median seconds of a call.
+    """
+    seconds = {name: [] for name in functions}
+    for turn in range(repeats + 1):
+        for name, function in functions.items():
+            progress(f"round {turn} of {repeats}: {name}")
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    progress("")
+    return {name: statistics.median(taken[1:])
+            for name, taken in seconds.items()}
+
+
+def progress(text):
+    """Write over the last line on the screen; not part of the output."""
+    print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -10,10 +10,13 @@ two runs of each subject, RESULTS.md shows both.
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import pathlib
 import platform
+import subprocess
+import sys
 from importlib import metadata
 
 from tabulate import tabulate
@@ -34,12 +37,32 @@ def main():
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}; "
                      f"there is {', '.join(SUBJECTS)}")
-    for subject in chosen or SUBJECTS:
+    subjects = chosen or SUBJECTS
+    if len(subjects) == 1:
+        run(*subjects)
+        return
+    for subject in subjects:
+        # A process each: the memory of one must not count for the next.
+        command = [sys.executable, "-m", "benchmarks", subject]
+        if subprocess.run(command).returncode:
+            sys.exit(f"{subject} failed; the reason stands above")
+
+
+def run(subject):
+    """Measure one subject, store its rows, print its table."""
+    os.environ.update(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    where = machine()
+    try:
         measure = importlib.import_module(f"benchmarks.{subject}").measure
-        results = with_run(stored(), subject, list(measure()), machine())
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-        TABLES.write_text(tables(results), "utf-8", newline="\n")
-        print(section(subject, results[subject]), flush=True)
+        rows = list(measure())
+    except ModuleNotFoundError as error:
+        sys.exit(f"{subject} needs {error.name}, which `make bench` installs "
+                 "(KerasHub with Python 3.11 or newer)")
+    results = with_run(stored(), subject, rows, where)
+    text = tables(results)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    TABLES.write_text(text, "utf-8", newline="\n")
+    print(section(subject, results[subject]), end="\n\n", flush=True)
 
 
 def stored():
@@ -50,7 +73,14 @@ def machine():
     """What the figures hang on, a dict of str."""
     return {"processor": f"{processor()}, {os.cpu_count()} cores",
             "system": platform.system(), "Python": platform.python_version(),
-            **{name: metadata.version(name) for name in PACKAGES}}
+            **{name: version(name) for name in PACKAGES}}
+
+
+def version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def processor():
@@ -85,8 +115,9 @@ def labels(row):
 def tables(results):
     """The text of RESULTS.md."""
     parts = ["# Results of `make bench`",
-             "Medians; in brackets the run before. What is timed, and how, is "
-             "told at the top of each file in this folder."]
+             "Medians, but for the chapters, which run once; in brackets the "
+             "run before. What is timed, and how, is told at the top of each "
+             "file in this folder."]
     parts += [section(subject, results[subject]) for subject in SUBJECTS
               if subject in results]
     return "\n\n".join(parts) + "\n"
@@ -96,12 +127,13 @@ def section(subject, runs):
     """A subject's heading, machine, table, and how far its runs differ."""
     about = ", ".join(value if name == "processor" else f"{name} {value}"
                       for name, value in runs[0]["machine"].items())
-    rows = [{column: " ".join(cell(run[column] for run in same_rows))
+    rows = [{column: " ".join(cell(row[column] for row in same_rows))
              for column in same_rows[0]}
             for same_rows in zip(*(run["rows"] for run in runs))]
-    parts = [f"## {subject}", f"{about}.",
-             tabulate(rows, headers="keys", tablefmt="github",
-                      disable_numparse=True)]
+    parts = [f"## {subject}", f"{about}."]
+    parts += [tabulate(list(table), headers="keys", tablefmt="github",
+                       disable_numparse=True)
+              for _, table in itertools.groupby(rows, key=list)]
     if len(runs) == KEPT:
         parts.append("Between the two runs: " + ", ".join(
             f"{column} at most {share:.0%}"

@@ -1,9 +1,10 @@
 """Each chapter as `make test` runs it: seconds, and the most memory that its
-kernel held at a time. Once each, since a run takes ten minutes."""
+kernel held at a time. Once each, since all take ten minutes."""
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 from benchmarks.timing import progress
@@ -32,12 +33,15 @@ def run(path):
         Seconds, and the peak memory in gigabytes of its largest process.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "--nbval", path], cwd=ROOT,
-        stdout=subprocess.DEVNULL)
-    # Unlike getrusage, it tells of this one process and its descendants.
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{path.name} fails: pytest --nbval {path}")
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "--nbval", path], cwd=ROOT,
+            stdout=output, stderr=output)
+        # Unlike getrusage, it tells of this one process and its descendants.
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            output.seek(0)
+            raise RuntimeError(f"{path.name} fails\n"
+                               + output.read().decode("utf-8", "replace"))
     unit = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
     return time.perf_counter() - start, used.ru_maxrss * unit / 1e9

@@ -1,16 +1,41 @@
 """The course's GPT as its readers might write it elsewhere: in plain PyTorch,
-weight for weight the same, and KerasHub's GPT-2 of the same size."""
-
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+weight for weight the same, and as KerasHub's GPT-2 of the same size."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from lib.recipes import gpt_reviews
+
 EPSILON = 1e-3  # that of Keras' LayerNormalization
+
+
+def chapter_06():
+    """Chapter 06's GPT for the reviews.
+
+    Returns:
+        lib.recipes.Recipe, and the arguments that make such a lib.models.GPT,
+        a dict.
+    """
+    recipe = gpt_reviews()
+    model = recipe.model
+    return recipe, {"vocabulary_size": model.tokens.input_dim,
+                    "max_length": model.positions.max_length,
+                    "width": model.tokens.output_dim,
+                    "num_layers": len(model.blocks),
+                    "num_heads": model.blocks[0].attention.num_heads,
+                    "dropout": model.dropout.rate}
+
+
+def kerashub_gpt(vocabulary_size, max_length, width, num_layers, num_heads,
+                 dropout=0.0):
+    """GPT2CausalLM with the arguments of lib.models.GPT."""
+    import keras_hub  # needs Python 3.11, and PyTorch's GPT does not need it
+
+    return keras_hub.models.GPT2CausalLM(keras_hub.models.GPT2Backbone(
+        vocabulary_size, num_layers, num_heads, width, 4 * width,
+        dropout=dropout, max_sequence_length=max_length))
 
 
 class Block(nn.Module):

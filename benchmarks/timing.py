@@ -1,4 +1,4 @@
-"""Median times of things that are measured side by side."""
+"""Times of things that are measured side by side."""
 
 import statistics
 import sys
@@ -7,7 +7,7 @@ import time
 REPEATS = 5
 
 
-def in_turn(functions, repeats=REPEATS):
+def in_turn(functions, repeats=REPEATS, summary=statistics.median):
     """Time functions one after the other, round after round, so that what
     slows the machine for a while slows all of them.
 
@@ -15,9 +15,10 @@ def in_turn(functions, repeats=REPEATS):
         functions: dict of names to functions without arguments. Each is
             called once beforehand, to compile and to fill caches.
         repeats: number of rounds.
+        summary: function of a list of seconds.
 
     Returns:
-        Dict of names to the median seconds of a call.
+        Dict of names to the summary of the seconds of a call.
     """
     seconds = {name: [] for name in functions}
     for turn in range(repeats + 1):
@@ -27,10 +28,10 @@ def in_turn(functions, repeats=REPEATS):
             function()
             seconds[name].append(time.perf_counter() - start)
     progress("")
-    return {name: statistics.median(taken[1:])
-            for name, taken in seconds.items()}
+    return {name: summary(taken[1:]) for name, taken in seconds.items()}
 
 
 def progress(text):
-    """Write over the last line on the screen; not part of the output."""
-    print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    """Write over the last line of a terminal; a log keeps the results only."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-pytest.importorskip("torch", reason="a peer: make bench installs it")
-pytest.importorskip("tabulate", reason="make bench installs it")
-
-import torch
-
 from benchmarks import __main__ as runner
 from benchmarks import word2vec
-from benchmarks.peers import TorchGPT
 from lib.generation import decode, greedy
 from lib.models import GPT
 
@@ -22,6 +16,9 @@ SIZES = {"vocabulary_size": 50, "max_length": 12, "width": 24,
 @pytest.fixture(scope="module")
 def pair():
     """Our GPT, its weights large enough to matter, and PyTorch's with them."""
+    pytest.importorskip("torch", reason="a peer: make bench installs it")
+    from benchmarks.peers import TorchGPT
+
     ours, theirs = GPT(**SIZES), TorchGPT(**SIZES)
     ours(np.ones((1, 2), "int32"))
     random = np.random.default_rng(1)
@@ -32,6 +29,8 @@ def pair():
 
 
 def test_the_peer_is_the_same_model(pair):
+    import torch
+
     ours, theirs = pair
     ids = np.random.default_rng(2).integers(1, 50, (4, 12))
     assert sum(p.numel() for p in theirs.parameters()) == ours.count_params()
@@ -43,6 +42,8 @@ def test_the_peer_is_the_same_model(pair):
 
 
 def test_the_peer_writes_the_same_with_its_cache(pair):
+    import torch
+
     ours, theirs = pair
     prompt = np.zeros((3, 12), "int32")
     prompt[:, 0], prompt[0, 1] = (5, 6, 7), 8
@@ -50,6 +51,17 @@ def test_the_peer_writes_the_same_with_its_cache(pair):
                  ops.convert_to_tensor(prompt), -1, greedy)
     expected = theirs.generate(torch.from_numpy(prompt).long()).numpy()
     np.testing.assert_array_equal(ops.convert_to_numpy(ids), expected)
+
+
+def test_what_is_timed_is_chapter_06s_model():
+    pytest.importorskip("torch", reason="a peer: make bench installs it")
+    from benchmarks.peers import chapter_06
+
+    recipe, sizes = chapter_06()
+    model = GPT(**sizes)
+    model(np.ones((1, 2), "int32"))
+    assert ([w.shape for w in model.weights]
+            == [w.shape for w in recipe.model.weights])
 
 
 def test_the_chapter_has_the_cells_that_are_timed():
@@ -63,6 +75,12 @@ def test_the_chapter_has_the_cells_that_are_timed():
 def rows(speed):
     return [{"model": "ours", "tokens/s": speed},
             {"model": "peer", "tokens/s": 1000}]
+
+
+def test_rows_with_other_columns_make_another_table():
+    mixed = [*rows(1), {"length": "64", "ms": 3}]
+    text = runner.tables(runner.with_run({}, "training", mixed, {}))
+    assert "| model" in text and "| length" in text
 
 
 def test_two_runs_are_kept_and_compared():

@@ -144,5 +144,11 @@ def test_drift_is_named(freeze, sentence):
     assert problem.startswith(sentence)
 
 
+def test_requirements_that_contradict_each_other_are_named():
+    problem, = drift("keras==3.14.0", fetched="snownlp==0.12.2")
+    assert problem == ("snownlp: requirements-colab.txt says ==0.12.2, "
+                       "requirements.txt ==0.12.3")
+
+
 def test_no_drift_where_all_fits():
     assert drift("# some comment\nkeras==3.14.0\nx @ file:///x\n") == []

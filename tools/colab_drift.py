@@ -72,8 +72,14 @@ def drift(versions, needed, fetched):
             problems.append(f"{name} {there}: requirements.txt says "
                             f"{entry.specifier}; test the course with it and "
                             "widen the range")
-    problems += [f"{name}: in requirements-colab.txt, though not in "
-                 "requirements.txt" for name in fetched if name not in needed]
+    for name, entry in fetched.items():
+        if name not in needed:
+            problems.append(f"{name}: in requirements-colab.txt, though not "
+                            "in requirements.txt")
+        elif entry.specifier != needed[name].specifier:
+            problems.append(f"{name}: requirements-colab.txt says "
+                            f"{entry.specifier}, requirements.txt "
+                            f"{needed[name].specifier}")
     return problems
 
 

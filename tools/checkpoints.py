@@ -95,9 +95,12 @@ def use_seed_and_precision():
     keras.config.set_dtype_policy(precision())
 
 
+def on_torch():
+    return keras.backend.backend() == "torch"
+
+
 def precision():
-    on_torch = keras.backend.backend() == "torch"
-    return "mixed_bfloat16" if on_torch else "float32"
+    return "mixed_bfloat16" if on_torch() else "float32"
 
 
 def run(recipe, name, log, kept, last_step):
@@ -135,9 +138,12 @@ def variables(recipe):
 def keep(recipe, path, log):
     """Write everything that a resumed training needs, or nothing."""
     unfinished = path.with_suffix(".tmp.npz")
-    np.savez(unfinished, log=json.dumps(log), **{
-        str(i): keras.ops.convert_to_numpy(variable)
-        for i, variable in enumerate(variables(recipe))})
+    arrays = {str(i): keras.ops.convert_to_numpy(variable)
+              for i, variable in enumerate(variables(recipe))}
+    if on_torch():  # its dropout draws from PyTorch's own generator
+        import torch
+        arrays["random"] = torch.get_rng_state().numpy()
+    np.savez(unfinished, log=json.dumps(log), **arrays)
     os.replace(unfinished, path)
 
 
@@ -146,6 +152,9 @@ def restore(recipe, path):
     with np.load(path) as arrays:
         for i, variable in enumerate(variables(recipe)):
             variable.assign(arrays[str(i)])
+        if on_torch():
+            import torch
+            torch.set_rng_state(torch.from_numpy(arrays["random"]))
         return json.loads(str(arrays["log"]))
 
 

@@ -6,6 +6,7 @@ from keras import ops
 
 from benchmarks import __main__ as runner
 from benchmarks import word2vec
+from benchmarks.timing import in_turn
 from lib.generation import decode, greedy
 from lib.models import GPT
 
@@ -62,6 +63,14 @@ def test_what_is_timed_is_chapter_06s_model():
     model(np.ones((1, 2), "int32"))
     assert ([w.shape for w in model.weights]
             == [w.shape for w in recipe.model.weights])
+
+
+def test_functions_take_turns_and_the_first_call_does_not_count():
+    calls = []
+    counts = in_turn({name: lambda name=name: calls.append(name)
+                      for name in "ab"}, repeats=3, summary=len)
+    assert calls == list("abababab")
+    assert counts == {"a": 3, "b": 3}
 
 
 def test_the_chapter_has_the_cells_that_are_timed():

@@ -5,15 +5,20 @@ import sys
 import time
 
 REPEATS = 5
+REST_SECONDS = 0.3
 
 
 def in_turn(functions, repeats=REPEATS, summary=statistics.median):
     """Time functions one after the other, round after round, so that what
     slows the machine for a while slows all of them.
 
+    At its turn each rests, runs once untimed and is then timed: the threads
+    of the one before have gone to sleep, and what it compiles, allocates and
+    reads is in place. Without this, PyTorch's step takes a quarter longer
+    after one of TensorFlow's than alone.
+
     Args:
-        functions: dict of names to functions without arguments. Each is
-            called once beforehand, to compile and to fill caches.
+        functions: dict of names to functions without arguments.
         repeats: number of rounds.
         summary: function of a list of seconds.
 
@@ -21,14 +26,16 @@ def in_turn(functions, repeats=REPEATS, summary=statistics.median):
         Dict of names to the summary of the seconds of a call.
     """
     seconds = {name: [] for name in functions}
-    for turn in range(repeats + 1):
+    for turn in range(1, repeats + 1):
         for name, function in functions.items():
             progress(f"round {turn} of {repeats}: {name}")
+            time.sleep(REST_SECONDS)
+            function()
             start = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - start)
     progress("")
-    return {name: summary(taken[1:]) for name, taken in seconds.items()}
+    return {name: summary(taken) for name, taken in seconds.items()}
 
 
 def progress(text):

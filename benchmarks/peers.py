@@ -1,7 +1,6 @@
 """The course's GPT as its readers might write it elsewhere: in plain PyTorch,
 weight for weight the same, and as KerasHub's GPT-2 of the same size."""
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -128,25 +127,17 @@ class TorchGPT(nn.Module):
 
     def take_weights(self, model):
         """Copy the weights of a lib.models.GPT of the same sizes."""
-        def copy(parameter, weight):
-            weight = torch.from_numpy(np.array(weight))
-            parameter.data.copy_(weight.T if weight.ndim == 2 else weight)
-
-        def copy_layers(pairs):
-            for ours, theirs in pairs:
-                for parameter, weight in zip(ours.parameters(),
-                                             theirs.get_weights()):
-                    copy(parameter, weight)
-
-        self.tokens.weight.data.copy_(
-            torch.from_numpy(model.tokens.get_weights()[0]))
-        self.positions.weight.data.copy_(
-            torch.from_numpy(model.positions.get_weights()[0]))
-        copy_layers([(self.norm, model.norm)])
+        pairs = [(self.norm, model.norm)]
         for ours, theirs in zip(self.blocks, model.blocks):
             first, _, second = ours.feed_forward
-            copy_layers([
-                *zip(ours.norms, theirs.norms),
-                (ours.into_heads, theirs.attention.into_heads),
-                (ours.out_of_heads, theirs.attention.out_of_heads),
-                *zip((first, second), theirs.feed_forward.layers)])
+            pairs += [*zip(ours.norms, theirs.norms),
+                      (ours.into_heads, theirs.attention.into_heads),
+                      (ours.out_of_heads, theirs.attention.out_of_heads),
+                      *zip((first, second), theirs.feed_forward.layers)]
+        for ours, theirs in pairs:  # a matrix lies the other way in PyTorch
+            for parameter, weight in zip(ours.parameters(),
+                                         theirs.get_weights()):
+                parameter.data.copy_(torch.tensor(weight.T))
+        for ours, theirs in ((self.tokens, model.tokens),
+                             (self.positions, model.positions)):
+            ours.weight.data.copy_(torch.tensor(*theirs.get_weights()))

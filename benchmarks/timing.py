@@ -14,8 +14,7 @@ def in_turn(functions, repeats=REPEATS, summary=statistics.median):
 
     At its turn each rests, runs once untimed and is then timed: the threads
     of the one before have gone to sleep, and what it compiles, allocates and
-    reads is in place. Without this, PyTorch's step takes a quarter longer
-    after one of TensorFlow's than alone.
+    reads is in place. PyTorch still swings beside TensorFlow: see the README.
 
     Args:
         functions: dict of names to functions without arguments.

@@ -11,17 +11,15 @@ import contextlib
 import io
 import statistics
 
-import nbformat
-
 from benchmarks.timing import REPEATS, progress
-from tools.notebooks import chapter_notebooks
+from tools.notebooks import chapter_notebooks, code_cells
 
 FIRST, LAST = "WIDTH, NEGATIVES = ", "def nearest_ten("
 
 
 def measure():
     """Yield a row for each program."""
-    cells = code_cells()
+    cells = sources()
     first, last = (find(cells, text) for text in (FIRST, LAST))
     names = {"__name__": "chapter"}
     run(cells[:first], names)
@@ -45,11 +43,9 @@ def measure():
            "our speed/this": round(ours / gensims, 2)}
 
 
-def code_cells():
-    """The sources of the chapter's code cells, a list of str."""
-    path = chapter_notebooks("03")[0]
-    return [cell.source for cell in nbformat.read(path, as_version=4).cells
-            if cell.cell_type == "code"]
+def sources():
+    """The chapter's code cells, a list of str."""
+    return [cell.source for cell in code_cells(chapter_notebooks("03")[0])]
 
 
 def find(cells, text):

@@ -74,7 +74,7 @@ def test_functions_take_turns_each_with_an_untimed_call():
 
 
 def test_the_chapter_has_the_cells_that_are_timed():
-    cells = word2vec.code_cells()
+    cells = word2vec.sources()
     assert (word2vec.find(cells, word2vec.FIRST)
             < word2vec.find(cells, word2vec.LAST))
     with pytest.raises(ValueError, match="0 cells of chapter 03"):

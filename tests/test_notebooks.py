@@ -9,7 +9,14 @@ import pytest
 
 from conftest import COMPILED_ONLY
 from tools.badges import repository
-from tools.notebooks import METADATA, NOTEBOOKS, ROOT, output_text, unwanted
+from tools.notebooks import (
+    METADATA,
+    NOTEBOOKS,
+    ROOT,
+    code_cells,
+    output_text,
+    unwanted,
+)
 
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
 SOLUTIONS = sorted(NOTEBOOKS.glob("solutions/*.ipynb"))
@@ -31,10 +38,6 @@ def by_name(paths):
 
 def read(path):
     return nbformat.read(path, as_version=4)
-
-
-def code_cells(path):
-    return [cell for cell in read(path).cells if cell.cell_type == "code"]
 
 
 def line_count(cell):

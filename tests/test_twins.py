@@ -8,10 +8,9 @@ stands in both is compared by its syntax tree, without docstrings.
 import ast
 import functools
 
-import nbformat
 import pytest
 
-from tools.notebooks import NOTEBOOKS, ROOT
+from tools.notebooks import NOTEBOOKS, ROOT, code_cells
 
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
@@ -53,9 +52,7 @@ def in_lib():
 
 
 def in_chapter(path):
-    cells = nbformat.read(path, as_version=4).cells
-    return definitions("\n".join(cell.source for cell in cells
-                                 if cell.cell_type == "code"))
+    return definitions("\n".join(cell.source for cell in code_cells(path)))
 
 
 def shared_names(path):

@@ -152,7 +152,8 @@ def restore(recipe, path):
     with np.load(path) as arrays:
         for i, variable in enumerate(variables(recipe)):
             variable.assign(arrays[str(i)])
-        if on_torch():
+        # It is missing where the training was begun on another backend.
+        if on_torch() and "random" in arrays:
             import torch
             torch.set_rng_state(torch.from_numpy(arrays["random"]))
         return json.loads(str(arrays["log"]))

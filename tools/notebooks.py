@@ -63,6 +63,12 @@ def chapter_notebooks(chapter=None):
     return chosen
 
 
+def code_cells(path):
+    """The code cells of a notebook, a list in its order."""
+    return [cell for cell in nbformat.read(path, as_version=4).cells
+            if cell.cell_type == "code"]
+
+
 def foreign_stderr(outputs):
     """The stderr text of a cell that does not come from a library's log."""
     text = "".join(o.text for o in outputs if o.get("name") == "stderr")

@@ -10,9 +10,7 @@ chapter prints two lines with the same name:
 import re
 from typing import NamedTuple
 
-import nbformat
-
-from tools.notebooks import NOTEBOOKS, ROOT, output_text
+from tools.notebooks import NOTEBOOKS, ROOT, code_cells, output_text
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- scoreboard -->", "<!-- end of scoreboard -->"
@@ -38,9 +36,8 @@ def rows():
     """
     found = []
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
-        printed = "\n".join(output_text(cell.outputs) for cell in cells
-                            if cell.cell_type == "code")
+        printed = "\n".join(output_text(cell.outputs)
+                            for cell in code_cells(path))
         accuracies = dict(ACCURACY.findall(printed))
         for model, weights in WEIGHTS.findall(printed):
             if model not in accuracies:

@@ -40,7 +40,7 @@ scoreboard: setup ## write the README's table of models from the notebooks
 
 checkpoints: setup ## train data/checkpoints again (ONLY=name BACKEND=torch)
 	@KERAS_BACKEND=$(or $(BACKEND),tensorflow) \
-	  $(BIN)/python -m tools.checkpoints $(ONLY)
+	  $(BIN)/python -m training $(ONLY)
 
 bench: setup ## time the course beside PyTorch, KerasHub, gensim (ONLY=generation for one)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \

@@ -1,15 +1,17 @@
-"""Write with a model: choose a token, decode with a cache, search with beams.
+"""Write with a model: choose a token, generate with a cache, search with
+beams.
 
 Chapter 06 builds the first two step by step, chapter 07 the third. A model is
 given as its function `step(ids, cache, position)`: ids (batch,) of the tokens
 at position, to the logits of the next one (batch, vocabulary) and the new
-cache, any structure of tensors whose first axis is the batch.
+cache, any structure of tensors whose first axis is the batch. The cache is
+made here, so that it has room for just the tokens that are written.
 """
 
 import keras
 from keras import ops, tree
 
-NEVER = -1e9  # a logit no choice can win with; infinities would breed NaN
+NEVER = -1e30  # the logit of what must not be chosen, at any temperature
 
 
 def greedy(logits, noise=None):
@@ -61,21 +63,24 @@ def sampler(temperature=1.0, top_k=None, top_p=None):
         summed = ops.cumsum(shares, axis=-1)
         if top_p is not None:
             inside = summed - shares < top_p * summed[:, -1:]
-            summed = ops.cumsum(ops.where(inside, shares, 0.0), axis=-1)
-        goal = ops.convert_to_tensor(noise)[:, None] * summed[:, -1:]
+            shares = ops.where(inside, shares, 0.0)
+            summed = ops.cumsum(shares, axis=-1)
+        goal = ops.cast(noise, shares.dtype)[:, None] * summed[:, -1:]
         place = ops.sum(ops.cast(summed <= goal, "int32"), axis=-1)
-        place = ops.minimum(place, count - 1)
+        last = ops.sum(ops.cast(shares > 0, "int32"), axis=-1) - 1
+        place = ops.minimum(place, last)  # rounding may lead past it
         return ops.take_along_axis(ops.cast(ids, "int32"), place[:, None],
                                    axis=-1)[:, 0]
     return choose
 
 
-def decode(step, cache, prompt, end_id, choose=greedy, noise=None):
+def generate(step, new_cache, prompt, end_id, choose=greedy, noise=None):
     """Write until end_id or to the full length, a token of each text a step.
 
     Args:
         step: the model's function, see above.
-        cache: an empty cache with room for length tokens.
+        new_cache: function of a number of tokens to an empty cache with room
+            for so many.
         prompt: int32 tensor (batch, length): each text's first tokens, at
             least one, then zeros, which are filled.
         end_id: id after which a text has ended; the rest stays 0.
@@ -86,7 +91,8 @@ def decode(step, cache, prompt, end_id, choose=greedy, noise=None):
     Returns:
         int32 tensor (batch, length), the prompts and what follows them.
     """
-    batch_size, length = prompt.shape
+    prompt = ops.convert_to_tensor(prompt, "int32")
+    length = prompt.shape[1]
 
     def unfinished(position, ids, ended, cache):
         return (position < length - 1) & ops.logical_not(ops.all(ended))
@@ -102,11 +108,11 @@ def decode(step, cache, prompt, end_id, choose=greedy, noise=None):
         return position + 1, ids, ended | (chosen == end_id), cache
 
     start = (ops.convert_to_tensor(0, "int32"), prompt,
-             ops.zeros((batch_size,), "bool"), cache)
+             prompt[:, 0] == end_id, new_cache(length))
     return ops.while_loop(unfinished, write, start)[1]
 
 
-def beam_search(step, cache, start_ids, length, end_id, beam_size,
+def beam_search(step, new_cache, start_ids, length, end_id, beam_size,
                 length_penalty=0.0):
     """The most probable texts that a search with beam_size beams finds.
 
@@ -117,7 +123,8 @@ def beam_search(step, cache, start_ids, length, end_id, beam_size,
 
     Args:
         step: the model's function, see above.
-        cache: an empty cache with room for length tokens.
+        new_cache: function of a number of tokens to an empty cache with room
+            for so many.
         start_ids: int32 tensor (batch,), the first token of each text.
         length: number of tokens, the first one included.
         end_id: id after which a text has ended; the rest stays 0.
@@ -126,7 +133,8 @@ def beam_search(step, cache, start_ids, length, end_id, beam_size,
 
     Returns:
         ids, int32 (batch, beam_size, length), best first, and their scores,
-        float32 (batch, beam_size).
+        float32 (batch, beam_size). Where there are fewer texts than beams,
+        the last ones are filler, with scores far below all others.
     """
     batch_size = start_ids.shape[0]
     rows = ops.arange(batch_size)[:, None] * beam_size  # first beam of each
@@ -166,9 +174,10 @@ def beam_search(step, cache, start_ids, length, end_id, beam_size,
     logs = ops.where(ops.arange(beam_size) == 0, 0.0, NEVER)
     logs = ops.broadcast_to(logs, (batch_size, beam_size))
     cache = tree.map_structure(
-        lambda x: ops.repeat(x, beam_size, axis=0), cache)
-    start = (ops.convert_to_tensor(0, "int32"), ids,
-             ops.zeros((batch_size, beam_size), "bool"), logs, cache)
+        lambda x: ops.repeat(x, beam_size, axis=0), new_cache(length))
+    ended = ops.broadcast_to(start_ids[:, None] == end_id,
+                             (batch_size, beam_size))
+    start = (ops.convert_to_tensor(0, "int32"), ids, ended, logs, cache)
     _, ids, _, logs, _ = ops.while_loop(unfinished, extend, start)
     return ids, logs / _scale(_written(ids), length_penalty)
 

@@ -1,14 +1,20 @@
 """The Transformer's layers, on keras.ops only, so that they run on every
 backend.
 
-Chapters 04 to 07 build them step by step. The encoder's attention is Keras'
+Chapters 04 to 06 build them step by step. The encoder's attention is Keras'
 own MultiHeadAttention, which chapter 04 takes apart; the decoders have their
 own, since they keep keys and values between two calls.
 """
 
+import math
+import warnings
+
 import keras
 import numpy as np
 from keras import layers, ops
+
+# Keras takes it for a mistake; to attend to a text of one token is none.
+warnings.filterwarnings("ignore", "You are using a softmax over axis")
 
 
 def padding_mask(ids):
@@ -26,10 +32,14 @@ def padding_mask(ids):
 def causal_mask(length):
     """Each query may look at itself and back.
 
+    Args:
+        length: number of positions, int or scalar int tensor.
+
     Returns:
-        bool array (1, length, length): row query, column key.
+        bool tensor (1, length, length): row query, column key.
     """
-    return np.tril(np.ones((1, length, length), dtype=bool))
+    positions = ops.arange(length)
+    return (positions[:, None] >= positions)[None]
 
 
 def attention(query, key, value, mask=None):
@@ -44,62 +54,87 @@ def attention(query, key, value, mask=None):
 
     Returns:
         The averages of the values, (batch, queries, value_dim), and the
-        weights, (batch, queries, keys).
+        attention weights, (batch, queries, keys). A query that may look at
+        nothing has the same weight for every key.
     """
     scores = query @ ops.swapaxes(key, -1, -2)  # (batch, queries, keys)
     scores = scores / key.shape[-1] ** 0.5
     if mask is not None:
-        scores = ops.where(mask, scores, -1e9)
+        scores = ops.where(mask, scores, lowest_score(scores.dtype))
     weights = ops.softmax(scores, axis=-1)
     return weights @ value, weights
 
 
+def lowest_score(dtype):
+    """The score of a masked key, low enough for an attention weight of 0.
+
+    It must be finite, or a query that may look at nothing has NaN for its
+    weights; and the lowest number of float16 is -65,504.
+    """
+    short = keras.backend.standardize_dtype(dtype) == "float16"
+    return -3e4 if short else -1e9
+
+
+def head_size(embed_dim, num_heads):
+    """The key_dim of each head, embed_dim / num_heads, an int.
+
+    Raises:
+        ValueError: the heads cannot share embed_dim evenly.
+    """
+    if embed_dim % num_heads:
+        raise ValueError(f"{num_heads} heads cannot share an embedding "
+                         f"dimension of {embed_dim}: choose a multiple of "
+                         f"{num_heads}")
+    return embed_dim // num_heads
+
+
 def split_heads(x, num_heads):
-    """(batch, length, width) to (batch, num_heads, length, key_dim), where
-    key_dim is width / num_heads."""
-    _, length, width = x.shape
-    x = ops.reshape(x, (-1, length, num_heads, width // num_heads))
+    """(batch, length, embed_dim) to (batch, num_heads, length, key_dim), where
+    key_dim is embed_dim / num_heads."""
+    key_dim = head_size(x.shape[-1], num_heads)
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, key_dim))
     return ops.swapaxes(x, 1, 2)
 
 
 def join_heads(x):
-    """(batch, num_heads, length, key_dim) to (batch, length, width)."""
-    _, num_heads, length, key_dim = x.shape
-    return ops.reshape(ops.swapaxes(x, 1, 2),
-                       (-1, length, num_heads * key_dim))
+    """(batch, num_heads, length, key_dim) to (batch, length, embed_dim)."""
+    _, num_heads, _, key_dim = x.shape
+    x = ops.swapaxes(x, 1, 2)
+    return ops.reshape(x, (-1, ops.shape(x)[1], num_heads * key_dim))
 
 
-def sinusoidal_encoding(length, width):
+def sinusoidal_encoding(length, embed_dim):
     """The fixed position vectors of "Attention Is All You Need", section 3.5.
 
-    Column 2i holds the sine of p / 10000^(2i / width) at position p, column
-    2i + 1 the cosine of the same angle.
+    At position p column 2i holds the sine of p / 10000^(2i / embed_dim),
+    column 2i + 1 the cosine of the same angle.
 
     Args:
         length: number of positions, int or scalar int tensor.
-        width: size of a vector, an even int.
+        embed_dim: size of a vector, an even int.
 
     Returns:
-        float32 tensor of shape (length, width).
+        float32 tensor of shape (length, embed_dim).
 
     Raises:
-        ValueError: width is odd, so that a sine would lack its cosine.
+        ValueError: embed_dim is odd, so that a sine would lack its cosine.
     """
-    if width % 2:
-        raise ValueError(f"width must be even, not {width}")
-    frequencies = 10000.0 ** (-np.arange(0, width, 2) / width)  # (width/2,)
-    positions = ops.arange(length, dtype="float32")[:, None]    # (length, 1)
-    frequencies = ops.convert_to_tensor(frequencies, "float32")
-    angles = positions * frequencies                     # (length, width/2)
+    if embed_dim % 2:
+        raise ValueError(f"embed_dim must be even, not {embed_dim}")
+    columns = np.arange(0, embed_dim, 2)              # (embed_dim / 2,)
+    frequencies = ops.convert_to_tensor(10000.0 ** (-columns / embed_dim),
+                                        "float32")
+    positions = ops.arange(length, dtype="float32")
+    angles = positions[:, None] * frequencies         # (length, embed_dim / 2)
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
-    return ops.reshape(pairs, (-1, width))                # (length, width)
+    return ops.reshape(pairs, (-1, embed_dim))        # (length, embed_dim)
 
 
 @keras.saving.register_keras_serializable("course")
 class SinusoidalPositions(layers.Layer):
     """Add sinusoidal_encoding to the vectors of a text of any length.
 
-    Input and output: (batch, length, width), width even.
+    Input and output: (batch, length, embed_dim), embed_dim even.
     """
 
     def call(self, x):
@@ -111,15 +146,15 @@ class SinusoidalPositions(layers.Layer):
 class LearnedPositions(layers.Layer):
     """Add a trained vector for each position, up to max_length.
 
-    Input and output: (batch, length, width) with length <= max_length.
+    Input and output: (batch, length, embed_dim) with length <= max_length.
     """
 
-    def __init__(self, max_length, **options):
+    def __init__(self, max_length, **kwargs):
         """
         Args:
             max_length: number of positions that have a vector.
         """
-        super().__init__(**options)
+        super().__init__(**kwargs)
         self.max_length = max_length
 
     def build(self, shape):
@@ -139,7 +174,7 @@ class LearnedPositions(layers.Layer):
         return x + self.table[:ops.shape(x)[1]]
 
 
-def encoder_block(x, attention_mask, num_heads, key_dim, hidden_width,
+def encoder_block(x, attention_mask, num_heads, key_dim, intermediate_dim,
                   dropout=0.0, norm_first=True):
     """Self-attention, then a feed-forward network, each with its residual.
 
@@ -148,7 +183,7 @@ def encoder_block(x, attention_mask, num_heads, key_dim, hidden_width,
     "On Layer Normalization in the Transformer Architecture", 2020).
 
     Args:
-        x: symbolic tensor (batch, length, width) of a model that is being
+        x: symbolic tensor (batch, length, embed_dim) of a model that is being
             built.
         attention_mask: symbolic bool tensor (batch, length or 1, length):
             True where the query in a row may look at the key in a column.
@@ -156,20 +191,25 @@ def encoder_block(x, attention_mask, num_heads, key_dim, hidden_width,
             get lost: MultiHeadAttention takes it off its input, and a
             post-norm residual then has none.
         num_heads: number of attention heads.
-        key_dim: width of one head, commonly width // num_heads.
-        hidden_width: size inside the feed-forward network.
-        dropout: share of each part's output that is blanked in training.
+        key_dim: size of one head, commonly head_size(embed_dim, num_heads).
+        intermediate_dim: size inside the feed-forward network.
+        dropout: share of each part's output that is set to 0 in training.
         norm_first: normalise each part's input, not each sum.
 
     Returns:
-        Symbolic tensor (batch, length, width).
+        Symbolic tensor (batch, length, embed_dim).
     """
+    # Keras' own default, which Keras before 3.15 computes another way.
+    limit = math.sqrt(6 / (x.shape[-1] + num_heads * key_dim))
+    glorot = keras.initializers.RandomUniform(-limit, limit)
+
     def attend(x):
-        attention = layers.MultiHeadAttention(num_heads, key_dim)
+        attention = layers.MultiHeadAttention(num_heads, key_dim,
+                                              kernel_initializer=glorot)
         return attention(x, x, attention_mask=attention_mask)
 
     def feed_forward(x):
-        hidden = layers.Dense(hidden_width, activation="relu")(x)
+        hidden = layers.Dense(intermediate_dim, activation="relu")(x)
         return layers.Dense(x.shape[-1])(hidden)
 
     for part in (attend, feed_forward):
@@ -186,36 +226,37 @@ def encoder_block(x, attention_mask, num_heads, key_dim, hidden_width,
 class CausalSelfAttention(layers.Layer):
     """Multi-head attention of each token to itself and those before it.
 
-    Input and output: (batch, length, width), width divisible by num_heads.
+    Input and output: (batch, length, embed_dim), embed_dim a multiple of
+    num_heads.
     """
 
-    def __init__(self, num_heads, **options):
+    def __init__(self, num_heads, **kwargs):
         """
         Args:
             num_heads: number of attention heads.
         """
-        super().__init__(**options)
+        super().__init__(**kwargs)
         self.num_heads = num_heads
 
     def build(self, shape):
-        self.into_heads = layers.Dense(3 * shape[-1])
-        self.into_heads.build(shape)
-        self.out_of_heads = layers.Dense(shape[-1])
-        self.out_of_heads.build(shape)
+        self.qkv_proj = layers.Dense(3 * shape[-1])
+        self.qkv_proj.build(shape)
+        self.out_proj = layers.Dense(shape[-1])
+        self.out_proj.build(shape)
 
     def heads(self, x):
         """Query, key, value, each (batch, num_heads, length, key_dim)."""
         return [split_heads(part, self.num_heads)
-                for part in ops.split(self.into_heads(x), 3, axis=-1)]
+                for part in ops.split(self.qkv_proj(x), 3, axis=-1)]
 
     def call(self, x):
-        y, _ = attention(*self.heads(x), causal_mask(x.shape[1]))
-        return self.out_of_heads(join_heads(y))
+        y, _ = attention(*self.heads(x), causal_mask(ops.shape(x)[1]))
+        return self.out_proj(join_heads(y))
 
     def empty_cache(self, batch_size, length):
         """Room for the keys and the values of that many tokens: two tensors
         (batch_size, num_heads, length, key_dim)."""
-        key_dim = self.out_of_heads.units // self.num_heads
+        key_dim = head_size(self.out_proj.units, self.num_heads)
         shape = (batch_size, self.num_heads, length, key_dim)
         return (ops.zeros(shape, self.compute_dtype),
                 ops.zeros(shape, self.compute_dtype))
@@ -224,20 +265,20 @@ class CausalSelfAttention(layers.Layer):
         """One token of each text; what it needs of the others is kept.
 
         Args:
-            x: tensor (batch, 1, width), the token at position.
+            x: tensor (batch, 1, embed_dim), the token at position.
             cache: keys and values of the tokens before it, each
                 (batch, num_heads, length, key_dim).
             position: int or scalar int tensor, counted from 0.
 
         Returns:
-            Tensor (batch, 1, width), and the cache with this token.
+            Tensor (batch, 1, embed_dim), and the cache with this token.
         """
         query, key, value = self.heads(x)     # (batch, heads, 1, key_dim)
         keys = ops.slice_update(cache[0], (0, 0, position, 0), key)
         values = ops.slice_update(cache[1], (0, 0, position, 0), value)
         known = ops.arange(keys.shape[2]) <= position         # (length,)
         y, _ = attention(query, keys, values, known)
-        return self.out_of_heads(join_heads(y)), (keys, values)
+        return self.out_proj(join_heads(y)), (keys, values)
 
 
 @keras.saving.register_keras_serializable("course")
@@ -245,28 +286,28 @@ class DecoderBlock(layers.Layer):
     """Causal self-attention, then a feed-forward network, each normalised
     first and with its residual: the block of GPT-2 (Radford et al., 2019).
 
-    Input and output: (batch, length, width).
+    Input and output: (batch, length, embed_dim).
     """
 
-    def __init__(self, num_heads, hidden_width, dropout=0.0, **options):
+    def __init__(self, num_heads, intermediate_dim, dropout=0.0, **kwargs):
         """
         Args:
             num_heads: number of attention heads.
-            hidden_width: size inside the feed-forward network.
-            dropout: share of each part's output that is blanked in training.
+            intermediate_dim: size inside the feed-forward network.
+            dropout: share of each part's output that is set to 0 in training.
         """
-        super().__init__(**options)
-        self.hidden_width = hidden_width
+        super().__init__(**kwargs)
+        self.intermediate_dim = intermediate_dim
         self.attention = CausalSelfAttention(num_heads)
         self.norms = [layers.LayerNormalization() for _ in range(2)]
         self.dropout = layers.Dropout(dropout)
 
     def build(self, shape):
-        width = shape[-1]
+        embed_dim = shape[-1]
         self.feed_forward = keras.Sequential([
-            keras.Input((None, width)),
-            layers.Dense(self.hidden_width, activation="gelu"),
-            layers.Dense(width)])
+            keras.Input((None, embed_dim)),
+            layers.Dense(self.intermediate_dim, activation="gelu"),
+            layers.Dense(embed_dim)])
 
     def call(self, x):
         x = x + self.dropout(self.attention(self.norms[0](x)))
@@ -276,95 +317,4 @@ class DecoderBlock(layers.Layer):
         """One token of each text, as CausalSelfAttention.step takes it."""
         y, cache = self.attention.step(self.norms[0](x), cache, position)
         x = x + y
-        return x + self.feed_forward(self.norms[1](x)), cache
-
-
-@keras.saving.register_keras_serializable("course")
-class CrossAttention(layers.Layer):
-    """Multi-head attention of one text's tokens to another text's.
-
-    Input and output: (batch, length, width), width divisible by num_heads.
-    """
-
-    def __init__(self, num_heads, **options):
-        """
-        Args:
-            num_heads: number of attention heads.
-        """
-        super().__init__(**options)
-        self.num_heads = num_heads
-
-    def build(self, shape):
-        width = shape[-1]
-        self.query, self.key, self.value, self.out_of_heads = (
-            layers.Dense(width) for _ in range(4))
-        for dense in (self.query, self.key, self.value, self.out_of_heads):
-            dense.build(shape)
-
-    def keys_values(self, memory):
-        """What may be computed once for a source and kept.
-
-        Args:
-            memory: the encoded source, (batch, keys, width).
-
-        Returns:
-            Keys and values, each (batch, num_heads, keys, key_dim).
-        """
-        return tuple(split_heads(dense(memory), self.num_heads)
-                     for dense in (self.key, self.value))
-
-    def call(self, x, keys_values, attention_mask):
-        """
-        Args:
-            x: tensor (batch, length, width).
-            keys_values: what keys_values() returned for the source.
-            attention_mask: bool (batch, 1, keys), True may be looked at.
-        """
-        query = split_heads(self.query(x), self.num_heads)
-        y, _ = attention(query, *keys_values, attention_mask[:, None])
-        return self.out_of_heads(join_heads(y))
-
-
-@keras.saving.register_keras_serializable("course")
-class CrossDecoderBlock(DecoderBlock):
-    """A DecoderBlock that looks at a source between its two parts, "Attention
-    Is All You Need", section 3.1, normalised first.
-
-    Input and output: (batch, length, width).
-    """
-
-    def __init__(self, num_heads, hidden_width, dropout=0.0, **options):
-        """
-        Args:
-            num_heads: number of attention heads.
-            hidden_width: size inside the feed-forward network.
-            dropout: share of each part's output that is blanked in training.
-        """
-        super().__init__(num_heads, hidden_width, dropout, **options)
-        self.cross_attention = CrossAttention(num_heads)
-        self.cross_norm = layers.LayerNormalization()
-
-    def build(self, shape):
-        super().build(shape)
-        self.cross_attention.build(shape)
-
-    def call(self, x, memory, attention_mask):
-        """
-        Args:
-            x: tensor (batch, length, width).
-            memory: the encoded source, (batch, keys, width).
-            attention_mask: bool (batch, 1, keys), True may be looked at.
-        """
-        known = self.cross_attention.keys_values(memory)
-        x = x + self.dropout(self.attention(self.norms[0](x)))
-        x = x + self.dropout(self.cross_attention(self.cross_norm(x), known,
-                                                  attention_mask))
-        return x + self.dropout(self.feed_forward(self.norms[1](x)))
-
-    def step(self, x, cache, position, keys_values, attention_mask):
-        """One token of each text, as CausalSelfAttention.step takes it."""
-        y, cache = self.attention.step(self.norms[0](x), cache, position)
-        x = x + y
-        x = x + self.cross_attention(self.cross_norm(x), keys_values,
-                                     attention_mask)
         return x + self.feed_forward(self.norms[1](x)), cache

@@ -1,16 +1,22 @@
-"""Fine-tuning on the reviews: the same in chapter 08 and in the tool that
-fills its picture (tools/fine_tuning.py)."""
+"""Chapter 08's classifier of reviews: a pre-trained encoder, fine-tuned."""
 
 import keras
 import numpy as np
+from keras import layers
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lib import datasets
-from lib.models import XLA, classifier
-from lib.recipes import REVIEW_LENGTH, language_encoder
-from lib.text import both_ends, characters, pair_lookup
+from lib import checkpoints, datasets
+from lib.text import characters
+from training.batches import ByLength, warmup_cosine
+from training.masked_language_model import (
+    MAX_LENGTH,
+    MaskedLanguageModel,
+    pair_lookup,
+    pooled,
+    text_encoder,
+)
 
 SETTINGS = {  # number of labels (None: all) → how to train with them
     100: {"epochs": 20, "batch_size": 10, "learning_rate": 1e-3},
@@ -24,8 +30,8 @@ PRETRAINED = {100: {"epochs": 10}, None: {"learning_rate": 5e-4}}
 def settings(count, pretrained=True):
     """How to train with so many labels (None: all).
 
-    An encoder that has read already wants to be changed less: fewer epochs,
-    or a lower learning rate.
+    A pre-trained encoder is to be changed less: fewer epochs, or a lower
+    learning rate.
 
     Returns:
         Dict of arguments of fine_tune.
@@ -42,18 +48,54 @@ def sample(inputs, labels, count, seed):
     return [array[rows] for array in inputs], labels[rows]
 
 
-def new_classifier(vocabulary, pair_vocabulary, weights=None):
+def pre_trained():
+    """The checkpoint masked_language_model, and its encoder's parameters, a
+    list of arrays."""
+    checkpoint = checkpoints.load("masked_language_model")
+    model = MaskedLanguageModel(text_encoder(**checkpoint.config))
+    model([np.ones((1, 2), "int32")] * 3)
+    checkpoint.restore(model)
+    return checkpoint, model.encoder.get_weights()
+
+
+def new_classifier(config, parameters=None):
     """A classifier to be fine-tuned.
 
     Args:
-        vocabulary, pair_vocabulary: what language_vocabularies returned.
-        weights: of the encoder, a list of arrays; without them, from scratch.
+        config: dict of the arguments of text_encoder.
+        parameters: of the encoder, a list of arrays; without them, from
+            scratch.
     """
-    encoder = language_encoder(vocabulary, pair_vocabulary, dropout=0.1,
-                               input_dropout=0.2)
-    if weights is not None:
-        encoder.set_weights(weights)
+    encoder = text_encoder(**config)
+    if parameters is not None:
+        encoder.set_weights(parameters)
     return classifier(encoder, dropout=0.3)
+
+
+def classifier(encoder, dropout=0.0):
+    """An encoder with a head for one yes-or-no question about a text.
+
+    Args:
+        encoder: what text_encoder returned; its parameters are shared.
+        dropout: share of the head's input that is set to 0 in training.
+
+    Returns:
+        keras.Model with the encoder's inputs and one logit (batch, 1).
+    """
+    x = pooled(encoder(encoder.inputs), encoder.inputs[0] != 0)
+    x = layers.Dropout(dropout)(x)
+    # A head of zeros does not shake a trained encoder with random gradients,
+    # and all fine-tunings of one encoder then have one start.
+    head = layers.Dense(1, kernel_initializer="zeros")
+    return keras.Model(encoder.inputs, head(x))
+
+
+def both_ends(tokens, length):
+    """A list of at most length tokens: of a longer one its two ends."""
+    if len(tokens) <= length:
+        return tokens
+    last = length - length // 2
+    return tokens[:length // 2] + tokens[len(tokens) - last:]
 
 
 def encoded_reviews(part, vocabulary, pair_vocabulary):
@@ -61,65 +103,17 @@ def encoded_reviews(part, vocabulary, pair_vocabulary):
 
     Args:
         part: "train" or "test".
-        vocabulary, pair_vocabulary: what language_vocabularies returned.
+        vocabulary, pair_vocabulary: those of the checkpoint.
 
     Returns:
-        List of two int32 arrays (n, REVIEW_LENGTH), ids of characters and of
+        List of two int32 arrays (n, MAX_LENGTH), ids of characters and of
         pairs, and the labels (n,). Of a longer text both ends are kept.
     """
     texts, labels = datasets.reviews(part)
     ids = vocabulary.encode_batch(
-        [both_ends(characters(text), REVIEW_LENGTH) for text in texts],
-        REVIEW_LENGTH)
+        [both_ends(characters(text), MAX_LENGTH) for text in texts],
+        MAX_LENGTH)
     return [ids, pair_lookup(vocabulary, pair_vocabulary)(ids)], labels
-
-
-class ByLength(keras.utils.PyDataset):
-    """Batches of texts of like length, cut so that little of them is
-    padding."""
-
-    def __init__(self, inputs, labels, batch_size, seed=None):
-        """
-        Args:
-            inputs: list of int arrays (n, length), padded with 0.
-            labels: array (n,).
-            batch_size: number of texts.
-            seed: draws which texts of like length meet and in which order the
-                batches come, anew for each epoch; without it, by length,
-                but for the second.
-        """
-        super().__init__()
-        self.inputs, self.labels, self.size = inputs, labels, batch_size
-        # In steps of 16, so that JAX need not compile for every length.
-        self.lengths = -(-(inputs[0] != 0).sum(axis=1) // 16) * 16
-        self.random = None if seed is None else np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def on_epoch_end(self):
-        order = np.arange(len(self.labels))
-        if self.random:
-            self.random.shuffle(order)
-        order = order[np.argsort(self.lengths[order], kind="stable")]
-        self.rows = [order[i:i + self.size]
-                     for i in range(0, len(order), self.size)]
-        if self.random:
-            self.random.shuffle(self.rows)
-        # Keras takes the shapes of the first two batches for those of all:
-        # these two must differ in length, if any do.
-        longest = np.array([self.lengths[rows].max() for rows in self.rows])
-        other = np.flatnonzero(longest != longest[0])
-        if len(other):
-            i = other[0]
-            self.rows[1], self.rows[i] = self.rows[i], self.rows[1]
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, i):
-        rows = self.rows[i]
-        longest = self.lengths[rows].max()
-        return (tuple(array[rows, :longest] for array in self.inputs),
-                self.labels[rows, None])
 
 
 def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
@@ -135,22 +129,25 @@ def fine_tune(model, inputs, labels, seed, epochs=3, batch_size=64,
         labels: array (n,) of 0 and 1.
         seed: of the order of the texts.
         epochs, batch_size, learning_rate, verbose: as Keras has them.
-        average: keep the mean of the weights over the last fifty steps or so,
-            which pays if there are hundreds.
+        average: keep the mean of the parameters over the last fifty steps or
+            so, which pays if there are hundreds.
+
+    Raises:
+        ValueError: there are no texts.
     """
+    if not len(labels):
+        raise ValueError("fine_tune needs at least one text")
     batches = ByLength(inputs, labels, batch_size, seed)
     steps = epochs * len(batches)
-    warmup = steps // 10 + 1
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup)
+    rate = warmup_cosine(steps, steps // 10 + 1, peak=learning_rate)
     model.compile(
         keras.optimizers.Adam(rate, use_ema=average, ema_momentum=0.98),
-        keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=XLA)
+        keras.losses.BinaryCrossentropy(from_logits=True))
     model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
 
 
 def outputs_of(model, inputs):
-    """What a model says of each text, computed in batches of like length.
+    """A model's output for each text, computed in batches of like length.
 
     Args:
         model: keras.Model with the inputs of a text_encoder and one row
@@ -175,7 +172,7 @@ def frozen_head(count):
     texts: with C = 3 / count it weighs the same for any number of labels.
 
     Returns:
-        scikit-learn Pipeline from vectors (n, width) to labels.
+        scikit-learn Pipeline from vectors (n, size) to labels.
     """
     return make_pipeline(StandardScaler(),
                          LogisticRegression(C=3 / count, max_iter=1000))

@@ -1,14 +1,14 @@
 """Measure what pre-training is worth: the picture of chapter 08.
 
-    python -m tools.checkpoints fine_tuned
+    make checkpoints ONLY=fine_tuned
 
 Fine-tunes on 100, 1,000 and all labels, with three seeds each, pre-trained,
 from co-occurrence vectors and from scratch; beside them a head on the frozen
 encoder, and TF-IDF; writes data/checkpoints/fine_tuning.json. The mean of the
-weights of the three pre-trained classifiers with all labels (a "model soup":
-Wortsman et al., 2022) becomes the checkpoint fine_tuned. Takes over half an
-hour on two cores. Runs that are in the file are not run again, so it can be
-stopped (Ctrl-C) and resumed.
+parameters of the three pre-trained classifiers with all labels (a "model
+soup": Wortsman et al., 2022) becomes the checkpoint fine_tuned. Takes over
+half an hour on two cores. Runs that are in the file are not run again, so it
+can be stopped (Ctrl-C) and resumed.
 """
 
 import functools
@@ -20,23 +20,23 @@ import numpy as np
 import sklearn
 
 from lib import checkpoints, datasets
-from lib.fine_tuning import (
+from lib.baselines import tfidf_classifier
+from training.batches import SEED
+from training.fine_tuned import (
     SETTINGS,
     encoded_reviews,
     fine_tune,
     frozen_head,
     new_classifier,
     outputs_of,
+    pre_trained,
     sample,
     settings,
 )
-from lib.models import pooled, tfidf_classifier
-from lib.recipes import (
-    SEED,
-    language_encoder,
-    language_texts,
-    language_vocabularies,
+from training.masked_language_model import (
     masked_language_model,
+    pooled,
+    text_encoder,
 )
 
 SEEDS = (1, 2, 3)
@@ -62,8 +62,7 @@ def main(precision):
 def read():
     """What is in the file, without runs whose settings or whose pre-trained
     encoder have changed."""
-    encoder = json.loads((checkpoints.FOLDER / "masked_language_model.json")
-                         .read_text("utf-8"))["sha256"]
+    checksum = checkpoints.load("masked_language_model").metadata["sha256"]
     if not PATH.exists():
         backend = keras.backend.backend()
         return {"command": f"make checkpoints ONLY=fine_tuned "
@@ -71,15 +70,15 @@ def read():
                 "keras": keras.__version__,
                 "scikit-learn": sklearn.__version__, "backend": backend,
                 "precision": keras.config.dtype_policy().name,
-                "encoder_sha256": encoder, "runs": []}
+                "encoder_sha256": checksum, "runs": []}
     results = json.loads(PATH.read_text("utf-8"))
     runs = [run for run in results["runs"]
             if run["settings"] == settings_of(run["start"], run["labels"])
             and (not run["start"].startswith("pre-trained")
-                 or results["encoder_sha256"] == encoder)]
+                 or results["encoder_sha256"] == checksum)]
     if len(runs) < len(results["runs"]):
         results.pop("averaged", None)
-    return results | {"encoder_sha256": encoder, "runs": runs}
+    return results | {"encoder_sha256": checksum, "runs": runs}
 
 
 def settings_of(start, count):
@@ -110,34 +109,39 @@ def write(results):
 
 @functools.cache
 def data():
-    """Vocabularies, and the encoded reviews of both parts."""
-    vocabularies = language_vocabularies(*language_texts())
-    return vocabularies, *(encoded_reviews(part, *vocabularies)
-                           for part in ("train", "test"))
+    """The encoded reviews of both parts."""
+    vocabularies = encoder()[0].vocabularies
+    return [encoded_reviews(part, vocabularies["characters"],
+                            vocabularies["pairs"])
+            for part in ("train", "test")]
 
 
 @functools.cache
-def pre_trained_weights():
-    model = masked_language_model(from_cooccurrence=False).model
-    checkpoints.load(model, "masked_language_model")
-    return model.encoder.get_weights()
+def encoder():
+    """The checkpoint of the pre-training, and its encoder's parameters."""
+    return pre_trained()
+
+
+def config():
+    """Arguments of a text_encoder that is fine-tuned."""
+    return encoder()[0].config | {"dropout": 0.1, "input_dropout": 0.2}
 
 
 @functools.cache
-def counted_weights():
+def counted_parameters():
     """The encoder with which the pre-training begins."""
     keras.utils.set_random_seed(SEED)
     return masked_language_model().model.encoder.get_weights()
 
 
 def kept(seed):
-    """Where the weights of a pre-trained run on all labels wait."""
+    """Where the parameters of a pre-trained run on all labels wait."""
     return checkpoints.FOLDER / f"fine_tuned.{seed}.unfinished.npz"
 
 
-def pre_trained(count, seed):
+def from_pre_trained(count, seed):
     """Test accuracy of the fine-tuned encoder."""
-    model = fine_tuned("pre-trained", count, seed, pre_trained_weights())
+    model = fine_tuned("pre-trained", count, seed, encoder()[1])
     if count is None:
         np.savez(kept(seed), *model.get_weights())
     return test_accuracy(model)
@@ -149,20 +153,19 @@ def from_scratch(count, seed):
 
 
 def from_cooccurrence(count, seed):
-    """Test accuracy of the encoder that has counted, but not read."""
+    """Test accuracy with the vectors that the pre-training starts from."""
     return test_accuracy(fine_tuned("co-occurrence", count, seed,
-                                    counted_weights()))
+                                    counted_parameters()))
 
 
 @functools.cache
 def vectors():
     """The pre-trained encoder's vectors of the texts of both parts."""
-    encoder = language_encoder(*data()[0])
-    encoder.set_weights(pre_trained_weights())
-    model = keras.Model(encoder.inputs, pooled(encoder.output,
-                                               encoder.inputs[0] != 0))
-    return [(outputs_of(model, inputs), labels)
-            for inputs, labels in data()[1:]]
+    frozen = text_encoder(**encoder()[0].config)
+    frozen.set_weights(encoder()[1])
+    model = keras.Model(frozen.inputs, pooled(frozen.output,
+                                              frozen.inputs[0] != 0))
+    return [(outputs_of(model, inputs), labels) for inputs, labels in data()]
 
 
 def frozen(count, seed):
@@ -172,38 +175,38 @@ def frozen(count, seed):
     return frozen_head(len(labels)).fit(few, labels).score(*test)
 
 
-def fine_tuned(start, count, seed, weights):
-    vocabularies, train, _ = data()
+def fine_tuned(start, count, seed, parameters):
     keras.utils.set_random_seed(seed)
-    model = new_classifier(*vocabularies, weights)
-    fine_tune(model, *sample(*train, count, seed), seed,
+    model = new_classifier(config(), parameters)
+    fine_tune(model, *sample(*data()[0], count, seed), seed,
               **settings_of(start, count))
     return model
 
 
 def test_accuracy(model):
-    inputs, labels = data()[2]
+    inputs, labels = data()[1]
     return np.mean((outputs_of(model, inputs)[:, 0] > 0) == labels)
 
 
 def average(results):
-    """Save the mean of the pre-trained classifiers' weights."""
-    model = new_classifier(*data()[0])
+    """Save the mean of the pre-trained classifiers' parameters."""
+    model = new_classifier(config())
     runs = []
     for seed in SEEDS:
         with np.load(kept(seed)) as arrays:
             runs.append([arrays[name] for name in arrays.files])
-    model.set_weights([np.mean(weights, axis=0) for weights in zip(*runs)])
+    model.set_weights([np.mean(arrays, axis=0) for arrays in zip(*runs)])
     accuracy = round(float(test_accuracy(model)), 4)
     results["averaged"] = {"seeds": list(SEEDS), "test_accuracy": accuracy}
     write(results)
-    checkpoints.save(model, "fine_tuned", {
-        "command": results["command"], "seeds": list(SEEDS),
-        "settings": settings_of("pre-trained", None),
-        "test_accuracy": accuracy})
+    metadata = {"command": results["command"], "seeds": list(SEEDS),
+                "settings": settings_of("pre-trained", None),
+                "test_accuracy": accuracy}
+    checkpoints.save(model, "fine_tuned", config(), encoder()[0].vocabularies,
+                     [], metadata)
     for seed in SEEDS:
         kept(seed).unlink()
-    print(f"their weights averaged: test accuracy {accuracy:.4f}")
+    print(f"their parameters averaged: test accuracy {accuracy:.4f}")
 
 
 def tf_idf(count, seed):
@@ -215,5 +218,5 @@ def tf_idf(count, seed):
 
 
 STARTS = {"TF-IDF": tf_idf, "from scratch": from_scratch,
-          "pre-trained, frozen": frozen, "pre-trained": pre_trained,
+          "pre-trained, frozen": frozen, "pre-trained": from_pre_trained,
           "co-occurrence": from_cooccurrence}

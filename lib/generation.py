@@ -56,8 +56,7 @@ def sampler(temperature=1.0, top_k=None, top_p=None):
         raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
 
     def choose(logits, noise):
-        count = logits.shape[-1] if top_k is None else min(top_k,
-                                                           logits.shape[-1])
+        count = min(top_k or logits.shape[-1], logits.shape[-1])
         best, ids = ops.top_k(logits / temperature, count)  # descending
         shares = ops.exp(best - best[:, :1])            # (batch, count)
         summed = ops.cumsum(shares, axis=-1)
@@ -107,8 +106,9 @@ def generate(step, new_cache, prompt, end_id, choose=greedy, noise=None):
         ids = ops.slice_update(ids, (0, position + 1), chosen[:, None])
         return position + 1, ids, ended | (chosen == end_id), cache
 
+    # The last token is written, and not read again.
     start = (ops.convert_to_tensor(0, "int32"), prompt,
-             prompt[:, 0] == end_id, new_cache(length))
+             prompt[:, 0] == end_id, new_cache(max(1, length - 1)))
     return ops.while_loop(unfinished, write, start)[1]
 
 
@@ -174,7 +174,8 @@ def beam_search(step, new_cache, start_ids, length, end_id, beam_size,
     logs = ops.where(ops.arange(beam_size) == 0, 0.0, NEVER)
     logs = ops.broadcast_to(logs, (batch_size, beam_size))
     cache = tree.map_structure(
-        lambda x: ops.repeat(x, beam_size, axis=0), new_cache(length))
+        lambda x: ops.repeat(x, beam_size, axis=0),
+        new_cache(max(1, length - 1)))
     ended = ops.broadcast_to(start_ids[:, None] == end_id,
                              (batch_size, beam_size))
     start = (ops.convert_to_tensor(0, "int32"), ids, ended, logs, cache)

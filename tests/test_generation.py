@@ -1,39 +1,231 @@
-"""lib.generation and the decoders on every Keras backend that is installed.
+"""lib.generation against plain loops, on the backend that KERAS_BACKEND
+names, with the decoders of chapters 06 and 07."""
 
-tests/generation_on_one_backend.py checks the promises on each, and what it
-writes with the same weights and the same noise must be the same everywhere.
-"""
-
+import keras
 import numpy as np
 import pytest
+from keras import ops
 
-from lib.generation import sampler
-from tests.backends import BACKENDS, run
+from lib.generation import beam_search, compiled, generate, greedy, sampler
+from tests import reference
+from tests.test_layers import POLICIES, numpy_of, policy  # noqa: F401
+from training.gpt_reviews import GPT
+from training.translator import Translator
 
-SCRIPT = "generation_on_one_backend.py"
+END = 2
+LENGTH = 12
+NOISE = np.random.default_rng(0).uniform(size=(LENGTH, 3)).astype("float32")
+PROMPT = np.zeros((3, LENGTH), "int32")
+PROMPT[:, 0] = 3, 4, 5
+PROMPT[1, 1:4] = 7, 8, 9                      # a longer one
+SOURCE = np.array([[3, 4, 5, 0], [6, 7, 0, 0], [8, 9, 3, 4]], "int32")
+
+
+class Writer:
+    """A model with what generate needs, and its logits of a whole text."""
+
+    def __init__(self, name, **sizes):
+        sizes = {"max_length": LENGTH, "embed_dim": 16, "num_layers": 2,
+                 "num_heads": 2} | sizes
+        if name == "gpt":
+            self.model = GPT(12, **sizes)
+            self.model(PROMPT[:, :2])
+            self.new_cache = lambda n: self.model.empty_cache(3, n)
+        else:
+            self.model = Translator(12, 12, **sizes)
+            self.model((SOURCE, PROMPT[:, :2]))
+            self.new_cache = lambda n: self.model.start_cache(
+                ops.convert_to_tensor(SOURCE), n)
+        reference.randomise(self.model)
+        self.logits = ((lambda ids: reference.gpt_logits(self.model, ids))
+                       if name == "gpt" else
+                       (lambda ids: reference.translator_logits(
+                           self.model, SOURCE[:len(ids)], ids)))
+        self.programs = {}
+
+    def write(self, prompt, choose=greedy, noise=NOISE):
+        """Compiled once for each way to choose."""
+        if choose not in self.programs:
+            self.programs[choose] = compiled(
+                lambda prompt, noise: generate(
+                    self.model.step, self.new_cache, prompt, END, choose,
+                    noise), self.model)
+        return self.programs[choose](prompt, noise)
+
+    def search(self, start, beam_size, length_penalty=0.0, length=LENGTH):
+        return [np.array(part) for part in compiled(
+            lambda start: beam_search(
+                self.model.step, self.new_cache, start, length, END,
+                beam_size, length_penalty), self.model)(start)]
+
+
+@pytest.fixture(scope="module", params=["gpt", "translator"])
+def writer(request):
+    return Writer(request.param)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("generation")
-    run("tensorflow", SCRIPT, folder)
-    return folder
+def gpt():
+    return Writer("gpt")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_same_noise_writes_the_same_text(backend, folder):
-    if backend != "tensorflow":
-        run(backend, SCRIPT, folder)
-    expected = np.load(folder / "tensorflow.npz")
-    written = np.load(folder / f"{backend}.npz")
-    assert set(written) == set(expected)
-    for name in expected:
-        np.testing.assert_allclose(written[name], expected[name], atol=1e-5,
-                                   err_msg=name)
+# ---- the cache
+
+def test_with_the_cache_a_step_says_what_the_whole_text_says(writer):
+    ids = np.random.default_rng(1).integers(3, 12, (3, LENGTH)).astype("int32")
+    expected, cache = writer.logits(ids), writer.new_cache(LENGTH)
+    for position in range(LENGTH):
+        logits, cache = writer.model.step(
+            ops.convert_to_tensor(ids[:, position]), cache,
+            ops.convert_to_tensor(position))
+        np.testing.assert_allclose(numpy_of(logits), expected[:, position],
+                                   atol=1e-3)
+
+
+def test_more_tokens_than_the_model_has_positions_are_refused(writer):
+    prompt = np.pad(PROMPT, [(0, 0), (0, 2)])
+    with pytest.raises(ValueError, match="13 tokens cannot be written: the "
+                                         "model has 12 positions"):
+        generate(writer.model.step, writer.new_cache, prompt, END)
+    with pytest.raises(ValueError, match="has 12 positions"):
+        beam_search(writer.model.step, writer.new_cache,
+                    ops.convert_to_tensor(PROMPT[:, 0]), LENGTH + 2, END, 2)
+
+
+def test_the_cache_has_room_for_all_tokens_that_are_read(writer):
+    asked = []
+
+    def new_cache(length):
+        asked.append(length)
+        return writer.new_cache(length)
+
+    generate(writer.model.step, new_cache, PROMPT[:, :5], END)
+    beam_search(writer.model.step, new_cache,
+                ops.convert_to_tensor(PROMPT[:, 0]), 5, END, 2)
+    assert asked == [4, 4]
+
+
+# ---- writing
+
+def test_greedy_text_is_that_of_a_plain_loop(writer):
+    ids = writer.write(PROMPT)
+    np.testing.assert_array_equal(ids, reference.written(
+        writer.logits, PROMPT, END,
+        lambda logits, step: logits.argmax(axis=-1)))
+    assert ids.dtype == np.int32
+    assert (ids[PROMPT != 0] == PROMPT[PROMPT != 0]).all()
+
+
+SETTINGS = {"temperature": 2.0, "top_k": 6, "top_p": 0.8}
+NUCLEUS = sampler(**SETTINGS)
+
+
+def test_sampled_text_is_that_of_a_plain_loop(writer):
+    ids = writer.write(PROMPT, NUCLEUS)
+    np.testing.assert_array_equal(ids, reference.written(
+        writer.logits, PROMPT, END, lambda logits, step: [
+            reference.drawn(row, NOISE[step, i], **SETTINGS)
+            for i, row in enumerate(logits)]))
+    assert not np.array_equal(ids, writer.write(PROMPT))
+
+
+def test_a_text_ends_once_and_stays_empty_after_it(writer):
+    for choose in (greedy, NUCLEUS):
+        for row in writer.write(PROMPT, choose):
+            size = np.count_nonzero(row)
+            assert (row[:size] != 0).all() and (row[size:] == 0).all()
+            ends = np.flatnonzero(row == END)
+            assert len(ends) <= 1 and (not len(ends) or ends[0] == size - 1)
+            assert len(ends) or size == LENGTH
+
+
+def test_a_text_that_begins_with_the_end_is_over(gpt):
+    prompt = PROMPT.copy()
+    prompt[0, 0] = END
+    ids = gpt.write(prompt)
+    assert ids[0].tolist() == [END] + [0] * (LENGTH - 1)
+    ids, scores = gpt.search(prompt[:, 0], 2)
+    assert ids[0, 0].tolist() == [END] + [0] * (LENGTH - 1)
+    assert scores[0, 0] == 0
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_the_shortest_texts(gpt, length):
+    prompt = PROMPT[:, :length]
+    ids = numpy_of(generate(gpt.model.step, gpt.new_cache, prompt, END))
+    assert ids.shape == (3, length) and (ids[:, 0] == prompt[:, 0]).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+def test_texts_are_written_in_mixed_precision(policy):
+    for name in ("gpt", "translator"):
+        writer = Writer(name, num_layers=1)
+        for ids in (writer.write(PROMPT),
+                    numpy_of(generate(writer.model.step, writer.new_cache,
+                                      PROMPT, END))):
+            assert ids.shape == (3, LENGTH) and (ids[:, 1] != 0).all()
+
+
+# ---- how a token is chosen
+
+def draws(probabilities, noise, **options):
+    logits = np.log(np.array(probabilities, "float64")).astype("float32")
+    rows = np.repeat(logits[None], len(noise), axis=0)
+    return numpy_of(sampler(**options)(ops.convert_to_tensor(rows),
+                                       ops.convert_to_tensor(noise)))
+
+
+FOUR = [0.3, 0.5, 0.05, 0.15]  # not in their order
+EVEN = (np.arange(10_000, dtype="float32") + 0.5) / 10_000
+
+
+@pytest.mark.parametrize("options, expected", [
+    ({}, FOUR),
+    ({"top_p": 1.0}, FOUR),
+    ({"top_k": 1}, [0, 1, 0, 0]),
+    ({"top_k": 2}, [0.375, 0.625, 0, 0]),
+    ({"top_k": 9}, FOUR),
+    ({"top_p": 0.6}, [0.375, 0.625, 0, 0]),
+    ({"top_p": 0.01}, [0, 1, 0, 0]),
+    ({"top_p": 0.9}, [0.3 / 0.95, 0.5 / 0.95, 0, 0.15 / 0.95]),
+    ({"temperature": 0.5}, np.square(FOUR) / np.square(FOUR).sum()),
+    ({"temperature": 2}, np.sqrt(FOUR) / np.sqrt(FOUR).sum()),
+    ({"top_k": 3, "top_p": 0.6}, [0.375, 0.625, 0, 0]),
+])
+def test_tokens_come_as_often_as_their_probability(options, expected):
+    shares = np.bincount(draws(FOUR, EVEN, **options).astype(int),
+                         minlength=4) / len(EVEN)
+    np.testing.assert_allclose(shares, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("noise, token", [(0.0, 1), (0.4999, 1), (0.501, 0),
+                                          (0.81, 3), (0.96, 2)])
+def test_the_noise_lies_on_the_line_of_the_probabilities(noise, token):
+    assert draws(FOUR, np.array([noise], "float32"))[0] == token
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("options, allowed", [
+    ({"top_p": 0.6}, {0, 1}), ({"top_k": 2}, {0, 1}), ({}, {0, 1, 2, 3})])
+def test_noise_at_the_very_end_of_the_line(noise, options, allowed):
+    """Rounding makes a 1.0 of a number just below it."""
+    for dtype in ("float32", "float64"):
+        assert draws(FOUR, np.array([noise], dtype), **options)[0] in allowed
+
+
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 1e9])
+def test_no_temperature_makes_a_text_of_padding(gpt, temperature):
+    noise = np.random.default_rng(2).uniform(size=(LENGTH, 3))
+    ids = gpt.write(PROMPT, sampler(temperature), noise.astype("float32"))
+    for row in ids:
+        size = np.count_nonzero(row)
+        assert (row[:size] != 0).all()
+        assert size == LENGTH or row[size - 1] == END
 
 
 @pytest.mark.parametrize("options, words", [
     ({"temperature": 0}, "greedy"),
+    ({"temperature": -1}, "above 0, not -1"),
     ({"top_k": 0}, "1 or more, not 0"),
     ({"top_p": 0}, "above 0"),
     ({"top_p": 1.5}, "not 1.5"),
@@ -41,3 +233,68 @@ def test_the_same_noise_writes_the_same_text(backend, folder):
 def test_impossible_settings_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         sampler(**options)
+
+
+def test_settings_at_their_bounds_are_not_refused():
+    sampler(temperature=1e-3, top_k=1, top_p=1)
+
+
+# ---- beams
+
+@pytest.mark.parametrize("beam_size, penalty", [(1, 0.0), (3, 0.0), (3, 1.0)])
+def test_beams_are_those_of_a_plain_search(writer, beam_size, penalty):
+    ids, scores = writer.search(PROMPT[:, 0], beam_size, penalty, length=7)
+    assert ids.shape == (3, beam_size, 7) and ids.dtype == np.int32
+    for text in range(3):
+        def logits(row, text=text):
+            rows = np.repeat(row, 3, axis=0)
+            return writer.logits(rows)[[text]]
+
+        beams = reference.best_beams(logits, PROMPT[text, 0], 7, END,
+                                     beam_size, penalty)
+        np.testing.assert_allclose(scores[text], [b[0] for b in beams],
+                                   atol=1e-3)
+        for row, (_, expected) in zip(ids[text], beams):
+            assert row[:len(expected)].tolist() == expected
+            assert not row[len(expected):].any()
+
+
+def test_one_beam_is_greedy(writer):
+    prompt = np.where(np.arange(LENGTH), 0, PROMPT)
+    ids, _ = writer.search(PROMPT[:, 0], 1)
+    np.testing.assert_array_equal(ids[:, 0], writer.write(prompt))
+
+
+def test_surplus_beams_are_filler_far_below():
+    """Three ids can follow, so there are three texts of two tokens."""
+    model = GPT(4, 4, 8, 1, 2)
+    model(np.ones((1, 2), "int32"))
+    ids, scores = (numpy_of(part) for part in beam_search(
+        model.step, lambda n: model.empty_cache(1, n),
+        ops.convert_to_tensor(np.array([3], "int32")), 2, END, 5))
+    assert sorted(ids[0, :3, 1]) == [1, 2, 3]
+    assert (scores[0, :3] > -50).all() and (scores[0, 3:] < -1e6).all()
+
+
+# ---- compiling
+
+def test_what_is_compiled_is_the_same_function(gpt):
+    eager = numpy_of(generate(gpt.model.step, gpt.new_cache, PROMPT, END))
+    np.testing.assert_array_equal(gpt.write(PROMPT), eager)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_xla_is_asked_for_on_tensorflow_only(xla, monkeypatch):
+    seen = []
+    monkeypatch.setattr(keras.Model, "compile",
+                        lambda self, jit_compile: seen.append(jit_compile))
+    compiled(lambda x: x, None, xla=xla)
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    assert seen == [True if xla and on_tensorflow else "auto"]
+
+
+def test_a_compiled_function_uses_the_weights_as_they_are_now(gpt):
+    writer = Writer("gpt")
+    before = writer.write(PROMPT)
+    reference.randomise(writer.model, seed=9)
+    assert not np.array_equal(writer.write(PROMPT), before)

@@ -73,6 +73,9 @@ class GPT(keras.Model):
     def get_config(self):
         return super().get_config() | self.sizes
 
+    def compute_output_shape(self, shape):
+        return (*shape, self.tokens.input_dim)
+
     def call(self, ids):
         """
         Args:

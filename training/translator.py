@@ -125,6 +125,26 @@ class CrossDecoderBlock(DecoderBlock):
         return x + self.feed_forward(self.norms[1](x)), cache
 
 
+def source_encoder(vocabulary_size, max_length, embed_dim, num_layers,
+                   num_heads, dropout):
+    """Ids of a source → a vector for each of its tokens.
+
+    Args: as those of Translator.
+
+    Returns:
+        keras.Model from int ids (batch, length), padded with 0, to (batch,
+        length, embed_dim).
+    """
+    ids = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(vocabulary_size, embed_dim)(ids)
+    x = layers.Dropout(dropout)(LearnedPositions(max_length)(x))
+    for _ in range(num_layers):
+        x = encoder_block(x, padding_mask(ids), num_heads,
+                          head_size(embed_dim, num_heads), 4 * embed_dim,
+                          dropout)
+    return keras.Model(ids, layers.LayerNormalization()(x))
+
+
 @keras.saving.register_keras_serializable("course")
 class Translator(keras.Model):
     """An encoder that reads one text and a decoder that writes another.
@@ -152,14 +172,9 @@ class Translator(keras.Model):
                       "max_length": max_length, "embed_dim": embed_dim,
                       "num_layers": num_layers, "num_heads": num_heads,
                       "dropout": dropout}
-        ids = keras.Input((None,), dtype="int32")
-        x = layers.Embedding(source_vocabulary_size, embed_dim)(ids)
-        x = layers.Dropout(dropout)(LearnedPositions(max_length)(x))
-        for _ in range(num_layers):
-            x = encoder_block(x, padding_mask(ids), num_heads,
-                              head_size(embed_dim, num_heads), 4 * embed_dim,
-                              dropout)
-        self.encoder = keras.Model(ids, layers.LayerNormalization()(x))
+        self.encoder = source_encoder(source_vocabulary_size, max_length,
+                                      embed_dim, num_layers, num_heads,
+                                      dropout)
         self.tokens = layers.Embedding(target_vocabulary_size, embed_dim)
         self.positions = LearnedPositions(max_length)
         self.dropout = layers.Dropout(dropout)
@@ -170,6 +185,9 @@ class Translator(keras.Model):
 
     def get_config(self):
         return super().get_config() | self.sizes
+
+    def compute_output_shape(self, shapes):
+        return (*shapes[1], self.logits.units)
 
     def call(self, inputs):
         """

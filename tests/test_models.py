@@ -1,0 +1,368 @@
+"""The models that a checkpoint is made of, against NumPy, on the backend that
+KERAS_BACKEND names."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests import reference
+from tests.test_layers import IDS, POLICIES, close, numpy_of, policy  # noqa: F401
+from tools.notebooks import ROOT
+from training.fine_tuned import classifier
+from training.gpt_reviews import GPT
+from training.masked_language_model import (
+    MaskedLanguageModel,
+    pooled,
+    text_encoder,
+)
+from training.translator import (
+    CrossAttention,
+    Translator,
+    smoothed_cross_entropy,
+)
+
+SOURCE = np.array([[3, 4, 5, 0], [6, 7, 0, 0], [8, 9, 3, 4]], "int32")
+TARGET = np.array([[2, 4, 5, 3, 1, 7], [2, 7, 5, 0, 0, 0], [2, 9, 3, 3, 4, 5]],
+                  "int32")
+POSITIONS = np.array([[1, 3], [5, 0], [0, 2]], "int32")
+PAIRS = np.where(IDS, (IDS * 3) % 7 + 1, 0)
+ENCODER = {"vocabulary_size": 12, "pair_count": 9, "max_length": 12,
+           "embed_dim": 16, "num_layers": 2, "num_heads": 2,
+           "intermediate_dim": 24}
+GPT_INPUT, TRANSLATOR_INPUT = IDS, (SOURCE, TARGET)
+MLM_INPUT = [IDS, PAIRS, POSITIONS]
+
+
+def gpt(dropout=0.0, num_layers=2):
+    return GPT(12, 100, 16, num_layers, 2, dropout)
+
+
+def translator(dropout=0.0, num_layers=2):
+    return Translator(12, 13, 12, 16, num_layers, 2, dropout)
+
+
+def masked_language_model(dropout=0.0, num_layers=2):
+    return MaskedLanguageModel(text_encoder(
+        **ENCODER | {"num_layers": num_layers}, dropout=dropout))
+
+
+MODELS = {"gpt": (gpt, GPT_INPUT), "translator": (translator,
+                                                  TRANSLATOR_INPUT),
+          "masked": (masked_language_model, MLM_INPUT)}
+
+
+def built(name, dropout=0.0, num_layers=2):
+    make, inputs = MODELS[name]
+    model = make(dropout, num_layers)
+    model(inputs)
+    return reference.randomise(model)
+
+
+def arrays(outputs):
+    return [numpy_of(output) for output in keras.tree.flatten(outputs)]
+
+
+# ---- what they compute
+
+def test_gpt():
+    model = built("gpt")
+    for ids in (IDS, IDS[:, :1], np.arange(12)[None]):
+        close(model(ids), reference.gpt_logits(model, ids), atol=2e-4)
+
+
+def test_translator():
+    model = built("translator")
+    for source, target in ((SOURCE, TARGET), (SOURCE[:, :1], TARGET[:, :3])):
+        close(model((source, target)),
+              reference.translator_logits(model, source, target), atol=2e-4)
+
+
+def test_masked_language_model():
+    model = built("masked")
+    expected = reference.masked_language_model_logits(model, *MLM_INPUT)
+    for output, right in zip(model(MLM_INPUT), expected):
+        close(output, right, atol=2e-4)
+
+
+def test_text_encoder():
+    model = reference.randomise(text_encoder(**ENCODER))
+    close(model([IDS, PAIRS]), reference.encoder_output(model, IDS, PAIRS),
+          atol=1e-4)
+    assert model.output.shape == (None, None, 16)
+
+
+def test_pooled_is_mean_and_maximum_of_what_is_real():
+    x = np.random.default_rng(0).normal(size=(3, 6, 4)).astype("float32") - 3
+    real = IDS != 0
+    real[2] = False  # an empty text
+    close(pooled(ops.convert_to_tensor(x), real), reference.pooled(x, real))
+
+
+def test_the_second_task_and_the_classifier_see_the_pooled_vector():
+    encoder = reference.randomise(text_encoder(**ENCODER))
+    model = classifier(encoder, dropout=0.4)
+    dense = model.layers[-1]
+    kernel, bias = dense.get_weights()
+    assert not kernel.any() and not bias.any()  # it starts at zero
+    kernel = np.random.default_rng(1).normal(size=kernel.shape)
+    dense.set_weights([kernel, bias + 0.5])
+    x = reference.encoder_output(encoder, IDS, PAIRS)
+    close(model([IDS, PAIRS]), reference.pooled(x, IDS != 0) @ kernel + 0.5,
+          atol=1e-3)
+    assert [layer.rate for layer in model.layers
+            if isinstance(layer, keras.layers.Dropout)] == [0.4]
+
+
+def test_a_classifier_gives_every_empty_text_the_same_logit():
+    model = classifier(text_encoder(**ENCODER))
+    weights = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([weights[0] + 1, weights[1] + 0.25])
+    empty = np.zeros((2, 5), "int32")
+    close(model([empty, empty]), [[0.25]] * 2)
+
+
+def test_smoothing_counts_no_padding():
+    targets = np.array([[3, 1, 0], [2, 0, 0]])
+    logits = np.random.default_rng(0).normal(size=(2, 3, 5)).astype("float32")
+    logs = reference.log_softmax(logits)
+    losses = [-0.9 * logs[row, column, targets[row, column]]
+              - 0.1 * logs[row, column].mean()
+              for row, column in ((0, 0), (0, 1), (1, 0))]
+    close(smoothed_cross_entropy(targets, ops.convert_to_tensor(logits)),
+          np.mean(losses))
+    assert float(numpy_of(smoothed_cross_entropy(
+        0 * targets, ops.convert_to_tensor(logits)))) == 0
+
+
+# ---- what may not leak
+
+def test_gpt_does_not_see_the_future():
+    model, other = built("gpt"), IDS.copy()
+    other[:, 3] = IDS[:, 3] % 9 + 1
+    moved = np.abs(numpy_of(model(IDS)) - numpy_of(model(other)))
+    assert moved[:, :3].max() < 1e-5
+    assert (moved[:, 3:].max(axis=-1) > 1e-3).all()
+
+
+def test_translator_sees_no_future_and_no_padding():
+    model = built("translator")
+    expected = numpy_of(model((SOURCE, TARGET)))
+    longer = np.pad(SOURCE, [(0, 0), (0, 3)])
+    close(model((longer, TARGET)), expected)
+    other = TARGET.copy()
+    other[:, 3] = 6
+    moved = np.abs(numpy_of(model((SOURCE, other))) - expected)
+    assert moved[:, :3].max() < 1e-5
+    assert (moved[:, 3:].max(axis=-1) > 1e-4).all()
+    moved = np.abs(numpy_of(model((np.where(SOURCE == 3, 10, SOURCE),
+                                   TARGET))) - expected).max(axis=(1, 2))
+    assert (moved[[0, 2]] > 1e-3).all() and moved[1] < 1e-5
+
+
+def test_masked_language_model_sees_no_padding():
+    model = built("masked")
+    expected = arrays(model(MLM_INPUT))
+    longer = [np.pad(IDS, [(0, 0), (0, 4)]), np.pad(PAIRS, [(0, 0), (0, 4)])]
+    for output, right in zip(model([*longer, POSITIONS]), expected):
+        close(output, right, atol=1e-4)
+
+
+# ---- dropout
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_is_for_training(name):
+    model, inputs = built(name, dropout=0.3), MODELS[name][1]
+    runs = [arrays(model(inputs, training=training))[0]
+            for training in (False, False, True, True)]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.allclose(runs[0], runs[2])
+    assert not np.allclose(runs[2], runs[3])
+    for run in arrays(built(name)(inputs, training=True)):
+        assert np.isfinite(run).all()  # a rate of 0 drops nothing
+    still = built(name)
+    np.testing.assert_array_equal(arrays(still(inputs, training=True))[0],
+                                  arrays(still(inputs, training=False))[0])
+
+
+@pytest.mark.parametrize("name, count", [("gpt", 3), ("translator", 1 + 4 + 3),
+                                         ("masked", 4)])
+def test_every_dropout_has_the_rate_that_was_given(name, count):
+    model = built(name, dropout=0.3)
+    rates = [layer.rate for layer in model._flatten_layers()
+             if type(layer) is keras.layers.Dropout]
+    # Keras' own attention has one of its own, which drops nothing.
+    assert [rate for rate in rates if rate] == [0.3] * count
+
+
+def test_the_input_of_a_gpt_has_dropout():
+    model = built("gpt", dropout=0.5)
+    for block in model.blocks:
+        block.dropout.rate = 0.0
+    assert not np.allclose(numpy_of(model(IDS, training=True)),
+                           numpy_of(model(IDS)))
+
+
+def test_the_columns_of_an_encoder_are_dropped_for_a_whole_text():
+    model = text_encoder(**ENCODER | {"num_layers": 0}, input_dropout=0.5)
+    layer, = (layer for layer in model.layers
+              if isinstance(layer, keras.layers.SpatialDropout1D))
+    dropped = numpy_of(layer(np.ones((4, 6, 16), "float32"), training=True))
+    assert set(np.unique(dropped)) == {0, 2}
+    assert (dropped == dropped[:, :1]).all()
+
+
+# ---- any length, in graphs too
+
+LENGTHS = {
+    "gpt": [IDS[:, :3], IDS[:, :5], IDS[:, :1]],
+    "translator": [(SOURCE[:, :3], TARGET[:, :2]), (SOURCE, TARGET),
+                   (SOURCE[:, :1], TARGET[:, :4])],
+    "masked": [[IDS[:, :3], PAIRS[:, :3], POSITIONS[:, :1] % 3],
+               MLM_INPUT]}
+
+
+def targets_of(name, inputs):
+    if name == "masked":
+        ids, pairs, positions = inputs
+        return [np.take_along_axis(ids, positions, axis=1),
+                np.eye(9, dtype="float32")[pairs[:, 0]]]
+    return inputs if name == "gpt" else inputs[1]
+
+
+def compiled(name, **options):
+    model = built(name, num_layers=1)
+    tokens = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", {
+        "gpt": tokens, "translator": smoothed_cross_entropy,
+        "masked": [tokens, keras.losses.CategoricalCrossentropy(
+            from_logits=True)]}[name], **options)
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_batches_of_any_length_are_predicted_and_learnt(name):
+    model = compiled(name)
+    for inputs in LENGTHS[name]:
+        for output, right in zip(arrays(model.predict_on_batch(inputs)),
+                                 arrays(model(inputs))):
+            np.testing.assert_allclose(output, right, atol=1e-4)
+    for inputs in LENGTHS[name]:
+        loss = model.train_on_batch(inputs, targets_of(name, inputs))
+        assert np.isfinite(np.asarray(loss)).all()
+
+
+@pytest.mark.parametrize("name, count", [("gpt", 1), ("translator", 2)])
+def test_a_model_stands_in_a_functional_model_of_any_length(name, count):
+    model = built(name)
+    ids = [keras.Input((None,), dtype="int32") for _ in range(count)]
+    inputs = ids if count > 1 else ids[0]
+    outer = keras.Model(inputs, model(inputs))
+    assert outer.output.shape == (None, None, 12 if name == "gpt" else 13)
+    for part in LENGTHS[name]:
+        close(outer(part), numpy_of(model(part)))
+
+
+# ---- saving
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_loaded_as_it_was_saved(name, tmp_path):
+    model, inputs = built(name), MODELS[name][1]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is type(model)
+    for output, right in zip(arrays(loaded(inputs)), arrays(model(inputs))):
+        np.testing.assert_allclose(output, right, atol=1e-6)
+    config = {key: value for key, value in model.get_config().items()
+              if key != "encoder"}
+    assert config.items() <= loaded.get_config().items()
+
+
+@pytest.mark.slow
+def test_a_saved_gpt_writes_the_same_in_another_process(tmp_path):
+    program = """
+import sys, keras, numpy as np
+from lib.generation import generate
+from training.gpt_reviews import GPT
+model = keras.models.load_model(sys.argv[1])
+prompt = np.zeros((2, 12), "int32"); prompt[:, 0] = 3, 4
+print(keras.ops.convert_to_numpy(generate(model.step,
+      lambda n: model.empty_cache(2, n), prompt, -1)).tolist())
+"""
+    from lib.generation import generate
+
+    model = built("gpt")
+    model.save(tmp_path / "gpt.keras")
+    prompt = np.zeros((2, 12), "int32")
+    prompt[:, 0] = 3, 4
+    expected = numpy_of(generate(
+        model.step, lambda n: model.empty_cache(2, n), prompt, -1))
+    result = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "gpt.keras"], cwd=ROOT,
+        capture_output=True, text=True)
+    assert result.stdout.strip() == str(expected.astype(int).tolist())
+
+
+# ---- sizes and precisions
+
+@pytest.mark.parametrize("make", [
+    lambda: GPT(12, 12, 16, 1, 3)(IDS),
+    lambda: Translator(12, 12, 12, 16, 1, 3),
+    lambda: text_encoder(**ENCODER | {"num_heads": 3}),
+    lambda: CrossAttention(3).build((None, None, 16)) or CrossAttention(3),
+], ids=["gpt", "translator", "text_encoder", "cross"])
+def test_heads_must_share_the_dimension(make):
+    with pytest.raises(ValueError, match="3 heads cannot share .* of 16"):
+        layer = make()
+        layer.build((None, None, 16))
+        layer.keys_values(np.zeros((1, 2, 16), "float32"))
+
+
+def test_the_sizes_are_those_that_were_asked_for():
+    model = built("gpt")
+    tokens, places, width = 12 * 16, 100 * 16, 16
+    block = (width * 3 * width + 3 * width + width * width + width
+             + 8 * width * width + 5 * width + 4 * width)
+    assert model.count_params() == tokens + places + 2 * block + 2 * width
+    assert built("translator").blocks[0].intermediate_dim == 64
+    dense = [layer for layer in built("translator").encoder.layers
+             if type(layer).__name__ == "Dense"]
+    assert [layer.units for layer in dense] == [64, 16] * 2
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("name", ["gpt", "translator"])
+def test_a_step_in_mixed_precision_is_near_the_whole(policy, name):
+    make, inputs = MODELS[name]
+    model = make()
+    whole = numpy_of(model(inputs))
+    ids = inputs if name == "gpt" else inputs[1]
+    cache = (model.empty_cache(3, 6) if name == "gpt" else
+             model.start_cache(ops.convert_to_tensor(inputs[0]), 6))
+    for position in range(6):
+        logits, cache = model.step(
+            ops.convert_to_tensor(ids[:, position]), cache, position)
+        assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+        np.testing.assert_allclose(numpy_of(logits), whole[:, position],
+                                   atol=0.1)
+
+
+@pytest.mark.parametrize("policy", ["float16", *POLICIES], indirect=True)
+def test_a_source_of_padding_only_gives_numbers(policy):
+    assert np.isfinite(numpy_of(translator()((0 * SOURCE, TARGET)))).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_loss_in_mixed_precision_is_a_number(policy, name):
+    # With TensorFlow a graph would take longer to make than this step.
+    eagerly = keras.backend.backend() == "tensorflow"
+    model = compiled(name, run_eagerly=eagerly)
+    for inputs in LENGTHS[name][:2]:
+        loss = model.train_on_batch(inputs, targets_of(name, inputs))
+        assert np.isfinite(np.asarray(loss)).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -2,7 +2,20 @@
 training compute is compared with it."""
 
 import numpy as np
+from keras import ops
 from scipy.special import erf
+
+POLICIES = ["mixed_bfloat16", "mixed_float16"]
+IDS = np.array([[5, 3, 8, 1, 0, 0], [2, 2, 7, 9, 4, 6], [1, 0, 0, 0, 0, 0]])
+
+
+def numpy_of(tensor):
+    """A tensor of any precision as a NumPy array that may be written to."""
+    return np.array(ops.convert_to_numpy(ops.cast(tensor, "float32")))
+
+
+def close(tensor, expected, atol=2e-5):
+    np.testing.assert_allclose(numpy_of(tensor), expected, atol=atol)
 
 
 def randomise(model, seed=0, scale=0.4):

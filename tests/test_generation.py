@@ -8,7 +8,7 @@ from keras import ops
 
 from lib.generation import beam_search, compiled, generate, greedy, sampler
 from tests import reference
-from tests.test_layers import POLICIES, numpy_of, policy  # noqa: F401
+from tests.reference import POLICIES, numpy_of
 from training.gpt_reviews import GPT
 from training.translator import Translator
 

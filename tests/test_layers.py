@@ -23,29 +23,12 @@ from lib.layers import (
     split_heads,
 )
 from tests import reference
+from tests.reference import IDS, POLICIES, close, numpy_of
 from tools.notebooks import ROOT
-
-IDS = np.array([[5, 3, 8, 1, 0, 0], [2, 2, 7, 9, 4, 6], [1, 0, 0, 0, 0, 0]])
-POLICIES = ["mixed_bfloat16", "mixed_float16"]
-
-
-def numpy_of(tensor):
-    return np.array(ops.convert_to_numpy(ops.cast(tensor, "float32")))
-
-
-def close(tensor, expected, atol=2e-5):
-    np.testing.assert_allclose(numpy_of(tensor), expected, atol=atol)
 
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-@pytest.fixture
-def policy(request):
-    keras.config.set_dtype_policy(request.param)
-    yield request.param
-    keras.config.set_dtype_policy("float32")
 
 
 def positions_of(kind):

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from tests import reference
-from tests.test_layers import IDS, POLICIES, close, numpy_of, policy  # noqa: F401
+from tests.reference import IDS, POLICIES, close, numpy_of
 from tools.notebooks import ROOT
 from training.fine_tuned import classifier
 from training.gpt_reviews import GPT

@@ -1,0 +1,12 @@
+"""What several tests ask for."""
+
+import keras
+import pytest
+
+
+@pytest.fixture
+def policy(request):
+    """The dtype policy that the test names, and float32 again after it."""
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy("float32")

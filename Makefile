@@ -4,8 +4,12 @@ BIN := .venv/bin
 $(if $(filter-out tensorflow jax torch,$(BACKEND)),$(error BACKEND is \
   tensorflow, jax or torch, not $(BACKEND)))
 
+PYTEST = KERAS_BACKEND=$(or $(BACKEND),tensorflow) $(BIN)/python -m pytest -n auto
+OTHER_BACKENDS = $(if $(filter jax torch,$(BACKEND)),@$(MAKE) backends)
+TWO_DIGITS = $(if $(filter 1 2 3 4 5 6 7 8 9,$(CHAPTER)),0)$(CHAPTER)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock resolve clean
+.PHONY: help setup lab test quick notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock resolve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -18,9 +22,13 @@ lab: setup ## open JupyterLab with chapter 01 (ARGS="--no-browser" and the like)
 	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/notebooks/01_lstm_classifier.ipynb $(ARGS)
 
-test: setup ## run every test and every notebook, strictly (BACKEND=jax or torch)
-	$(if $(filter jax torch,$(BACKEND)),@$(MAKE) backends)
-	KERAS_BACKEND=$(or $(BACKEND),tensorflow) $(BIN)/python -m pytest --nbval
+test: setup ## run every test and notebook, strictly (CHAPTER=05 BACKEND=jax or torch)
+	$(OTHER_BACKENDS)
+	$(PYTEST) --nbval $(if $(CHAPTER),-k "$(TWO_DIGITS)_")
+
+quick: setup ## run the tests that take no notebook and little time (BACKEND=jax or torch)
+	$(OTHER_BACKENDS)
+	$(PYTEST) -m "not slow" tests
 
 notebooks: setup ## run the notebooks and store their outputs (CHAPTER=01 for one)
 	@$(BIN)/python -m tools.notebooks --chapter "$(CHAPTER)"

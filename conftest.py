@@ -7,6 +7,8 @@
 - A cell tagged `compiled-only` makes a claim about the speed of compiled code;
   the PyTorch backend of Keras does not compile, so it is skipped there.
 - `--seed` runs the notebooks with another seed, to show that the bounds hold.
+
+tools/parallel.py adds what a run on several workers needs.
 """
 
 import os
@@ -16,6 +18,8 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tools.notebooks import foreign_stderr
+
+pytest_plugins = ["tools.parallel"]
 
 MEASURED = r"\u2248 -?\d+\.\d{4} (?=\((?:at least|at most|between) )"
 COMPILED_ONLY = "compiled-only"

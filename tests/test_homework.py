@@ -1,22 +1,23 @@
 """The grader can tell right from wrong.
 
-Every chapter's exercises are graded in one go: the solutions, the untouched
-student edition, and the wrong answers of tests/wrong_answers, which are
-gathered so that each submission has at most one wrong answer an exercise.
+The checks of a chapter judge its solutions, its untouched stubs and each of
+tests/wrong_answers: without a kernel, in a namespace for each submission.
+nbgrader grades two chapters, and must say the same.
 """
 
 import collections
 import copy
 import csv
-import functools
 import os
 import pathlib
+import warnings
 
 import nbformat
 import pytest
 from nbformat import v4
 
 from tools import grading, homework
+from tools.notebooks import code_cells
 
 WRONG_ANSWERS = pathlib.Path(__file__).parent / "wrong_answers"
 NAMES = homework.chapter_names()
@@ -37,13 +38,16 @@ def wrong_answers(name):
     return answers
 
 
-@functools.cache
-def edition_text(name):
-    return homework.student_edition(name)
+def stored_edition(name):
+    """Text of the student edition in the repository."""
+    text = (homework.EXERCISES / f"{name}.ipynb").read_text(encoding="utf-8")
+    if '"execution_count": 1' in text and "CI" not in os.environ:
+        pytest.skip("somebody is solving these exercises")
+    return text
 
 
 def student_edition(name):
-    return nbformat.reads(edition_text(name), as_version=4)
+    return nbformat.reads(stored_edition(name), as_version=4)
 
 
 def solved(name, replaced=()):
@@ -91,12 +95,11 @@ def graded(chapter, folder, **options):
             for grade in homework.grade(chapter, folder, **options)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_student_edition_is_up_to_date(name):
-    stored = (homework.EXERCISES / f"{name}.ipynb").read_text(encoding="utf-8")
-    if '"execution_count": 1' in stored and "CI" not in os.environ:
-        pytest.skip("somebody is solving these exercises")
-    assert stored == edition_text(name), "run `make exercises`"
+    assert stored_edition(name) == homework.student_edition(name), (
+        "run `make exercises`")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -125,29 +128,123 @@ def test_exercises_are_complete(name):
         assert len(wrong) >= 2, f"two wrong answers for {exercise}, please"
 
 
+# ---- what the checks say, without nbgrader
+
+def solutions(name):
+    """The code cells of a chapter's solutions, hidden tests included."""
+    return code_cells(grading.SOLUTIONS / f"{name}.ipynb")
+
+
+def failures(cells, answers=()):
+    """Execute cells in an empty namespace, each one whatever became of the
+    one before, as nbgrader does.
+
+    Args:
+        cells: the cells of a notebook with solutions.
+        answers: dict of exercise → source to put in place of its solution.
+
+    Returns:
+        Set of the nbgrader ids of the cells that raise.
+    """
+    namespace, raised = {"__name__": "__main__"}, set()
+    for cell in cells:
+        grade_id = grading.grade_id_of(cell)
+        source = dict(answers).get(grade_id, cell.source)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(compile(source, str(grade_id), "exec"), namespace)
+        except Exception:
+            raised.add(grade_id)
+    return raised
+
+
+def misjudged(cells, answers):
+    """Wrong answers with another fate than this: the checks of their own
+    exercise raise, no others do, and nor does the answer itself, since a slip
+    of the pen would prove nothing about the checks.
+
+    Args:
+        cells: the cells of a notebook with solutions.
+        answers: dict of exercise → list of (title, source).
+
+    Returns:
+        Dict of "exercise.title" → set of the cells that raise.
+    """
+    raised = {(exercise, title): failures(cells, {exercise: source})
+              for exercise, wrong in answers.items()
+              for title, source in wrong}
+    return {".".join(answer): cells for answer, cells in raised.items()
+            if cells != {f"check-{answer[0]}"}}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_right_gets_all_points_stubs_none_wrong_loses_its_own(name, tmp_path):
-    answers = wrong_answers(name)
-    rounds = max(map(len, answers.values()))
-    submissions = {"right": solved(name), "stubs": student_edition(name)}
-    for i in range(rounds):
-        submissions[f"wrong{i}"] = solved(name, {
-            exercise: wrong[i][1] for exercise, wrong in answers.items()
-            if i < len(wrong)})
-    hand_in(tmp_path, submissions)
+def test_stubs_fail_all_checks(name):
+    stubs = {grade_id: cell.source
+             for grade_id, cell in cells_by_id(student_edition(name)).items()
+             if not grade_id.startswith("check-")}
+    assert failures(solutions(name), stubs) == {
+        f"check-{exercise}" for exercise in stubs}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_wrong_answer_fails_its_own_checks_and_no_others(name):
+    cells = solutions(name)
+    assert failures(cells) == set()
+    assert misjudged(cells, wrong_answers(name)) == {}
+    assert failures(cells) == set(), "a wrong answer has left something behind"
+
+
+GRADED_TWICE = ["04_attention", "08_pretrain_and_finetune"]
+
+
+@pytest.mark.parametrize("name", GRADED_TWICE)
+def test_right_and_broken_answers_among_the_wrong_ones_are_noticed(name):
+    cells = solutions(name)
+    right = {grading.grade_id_of(cell): cell.source for cell in cells
+             if not (grading.grade_id_of(cell) or "check-")
+             .startswith("check-")}
+    for exercise, source in right.items():
+        title = f"{exercise}.right"
+        assert misjudged(cells, {exercise: [("right", source)]}) == {
+            title: set()}
+        assert misjudged(cells, {exercise: [("right", "}" + source)]}) == {
+            title: {exercise, f"check-{exercise}"}}
+
+
+def test_an_answer_that_breaks_another_exercise_is_noticed():
+    cells = [v4.new_code_cell(source,
+                              metadata={"nbgrader": {"grade_id": name}})
+             for name, source in [
+                 ("one", "one = 1"), ("check-one", "assert one == 1"),
+                 ("two", "two = 2"), ("check-two", "assert two == 2 * one")]]
+    assert misjudged(cells, {"one": [("three", "one = 3")]}) == {
+        "one.three": {"check-one", "check-two"}}
+
+
+# ---- what nbgrader says
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRADED_TWICE)
+def test_nbgrader_gives_the_points_that_the_checks_say(name, tmp_path):
+    wrong = {exercise: answers[0][1]
+             for exercise, answers in wrong_answers(name).items()}
+    some = dict(list(wrong.items())[::2])
+    answers = {"right": {}, "wrong": wrong, "some": some}
+    hand_in(tmp_path, {who: solved(name, replaced)
+                       for who, replaced in answers.items()}
+            | {"stubs": student_edition(name)})
     grades = graded(CHAPTER[name], tmp_path)
-    assert grades["right"].total == 10, grades["right"].remarks
-    assert grades["right"].remarks == []
+    assert grades["right"].total == 10 and grades["right"].remarks == []
     assert grades["stubs"].total == 0
-    full = grades["right"].points
-    for i in range(rounds):
-        expected = {exercise: 0 if i < len(answers[exercise]) else points
-                    for exercise, points in full.items()}
-        assert grades[f"wrong{i}"].points == expected, {
-            exercise: wrong[i][0] for exercise, wrong in answers.items()
-            if i < len(wrong)}
+    for who, replaced in answers.items():
+        raised = failures(solutions(name), replaced)
+        assert grades[who].points == {
+            exercise: 0 if f"check-{exercise}" in raised else points
+            for exercise, points in grades["right"].points.items()}
 
 
+@pytest.mark.slow
 def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
                                                                 capsys):
     name = "01_lstm_classifier"
@@ -228,6 +325,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     assert earlier.read_text() == "an earlier table"
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
     name = "01_lstm_classifier"
     hand_in(tmp_path, {"anna": solved(name), "ben": solved(name)})
@@ -247,6 +345,7 @@ def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
         "submission", "anna"]
 
 
+@pytest.mark.slow
 def test_broken_environment_of_the_shell_does_not_switch_checks_off(
         tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
@@ -272,6 +371,7 @@ def test_missing_or_empty_folder_is_one_line(tmp_path, make, message):
         homework.grade("01", tmp_path / "inbox")
 
 
+@pytest.mark.slow
 def test_an_assignment_that_was_changed_is_not_overwritten(tmp_path,
                                                            monkeypatch):
     monkeypatch.setattr(homework, "ROOT", tmp_path)

@@ -17,6 +17,7 @@ from tools.notebooks import (
     output_text,
     unwanted,
 )
+from tools.parallel import TIMED
 
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
 SOLUTIONS = sorted(NOTEBOOKS.glob("solutions/*.ipynb"))
@@ -70,7 +71,7 @@ def test_begins_with_title_badge_and_setup(path):
 
 @by_name(EVERY)
 def test_no_cell_escapes_the_comparison(path):
-    allowed = ({IGNORED, COMPILED_ONLY} if path in STORED
+    allowed = ({IGNORED, COMPILED_ONLY, TIMED} if path in STORED
                else {"raises-exception"})
     for cell in code_cells(path):
         assert "NBVAL" not in cell.source
@@ -176,7 +177,7 @@ def test_measured_numbers_come_from_measured(path):
 @by_name(CHAPTERS)
 def test_chapter_has_the_size_of_a_chapter(path):
     cells = read(path).cells
-    assert 35 <= len(cells) <= 80
+    assert 35 <= len(cells) <= 90
     assert statistics.median(map(line_count, code_cells(path))) <= 7
 
 

@@ -15,6 +15,8 @@ from nbformat import v4
 
 from tools.notebooks import ROOT
 
+pytestmark = pytest.mark.slow  # kernels start here
+
 MEASURE = ("from lib.report import measured\n"
            "measured('accuracy', 0.5, at_least={bound})")
 LOG_LINE = "I0000 00:00:1795384343.542536 3374 port.cc:153] oneDNN is on."

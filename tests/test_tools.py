@@ -1,6 +1,7 @@
 """`make notebooks` stores only what is fit for everybody; set-up says what is
 missing and does nothing twice."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -114,6 +115,7 @@ def test_failed_installation_leaves_no_stamp(tmp_path, monkeypatch):
     assert not (tmp_path / "stamp").exists()
 
 
+@pytest.mark.slow
 def test_half_made_environment_is_made_anew(tmp_path, monkeypatch):
     """A venv without pip, as a stopped installation leaves behind."""
     monkeypatch.setattr(environment, "VENV", str(tmp_path / "venv"))
@@ -151,8 +153,37 @@ def test_make_help_has_a_line_for_every_target():
         assert "## " in line
 
 
+# ---- .ci/run, with a make that only notes down what it is asked for
+
+MAKE = """#!/bin/sh
+echo "$@" >>"$NOTES"
+case "$1" in "$FAILS") echo "$SAYS" >&2; exit 2;; esac
+"""
+BEFORE, AFTER = ["lint", "backends"], [
+    "test", "quick BACKEND=jax", "quick BACKEND=torch"]
+CANNOT_BE_HAD = "ERROR: No matching distribution found for torch==2.13.0"
+NO_NETWORK = ("WARNING: Retrying (Retry(total=4, connect=None)) after "
+              "connection broken\n" + CANNOT_BE_HAD)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="bash runs it elsewhere")
-def test_ci_runs_make_test():
-    script = (ROOT / ".ci" / "run").read_text("utf-8")
-    assert "\nmake test\n" in script
-    subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)
+@pytest.mark.parametrize("fails, says, success, asked", [
+    ("nothing", "", True, BEFORE + AFTER),
+    ("lint", "", False, BEFORE[:1]),
+    ("backends", CANNOT_BE_HAD, True, BEFORE + AFTER[:1]),
+    ("backends", NO_NETWORK, False, BEFORE),
+    ("backends", "ERROR: No space left on device", False, BEFORE),
+    ("test", "", False, BEFORE + AFTER[:1]),
+    ("quick", "", False, BEFORE + AFTER[:2])])
+def test_ci_runs_everything_and_swallows_no_failure(
+        tmp_path, fails, says, success, asked):
+    (tmp_path / "make").write_text(MAKE)
+    (tmp_path / "make").chmod(0o755)
+    run = subprocess.run(
+        ["bash", ROOT / ".ci" / "run"], capture_output=True, text=True,
+        env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+             "NOTES": str(tmp_path / "notes"), "FAILS": fails, "SAYS": says})
+    assert (run.returncode == 0) == success
+    assert (tmp_path / "notes").read_text().splitlines() == asked
+    assert says in run.stdout
+    assert ("not tested" in run.stdout) == (success and fails != "nothing")

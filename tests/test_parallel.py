@@ -40,12 +40,13 @@ def test_long_files_come_first_and_stay_whole():
             path=path, number=number, get_closest_marker=lambda name, s=s: s)
             for number, s in enumerate(slow)]
 
-    brief = items(ROOT / "tests" / "test_brief.py", False, False)
+    brief = items(ROOT / "tests" / "test_brief.py", False)
+    wide = items(ROOT / "tests" / "test_wide.py", False, False)
     slow = items(ROOT / "tests" / "test_slow.py", False, True)
     chapter = items(NOTEBOOKS / "01.ipynb", False, False)
-    collected = brief + slow + chapter
+    collected = brief + wide + slow + chapter
     assert sorted(collected, key=parallel.longest_first(collected)) == (
-        chapter + slow + brief)
+        chapter + slow + wide + brief)
 
 
 @needs_lock

@@ -7,6 +7,7 @@ pytest-xdist itself. conftest.py loads this; without -n nothing here is done.
 - A cell tagged `timed` runs while the other workers wait.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -55,11 +56,11 @@ def pytest_xdist_make_scheduler(config, log):
     return LoadFileScheduling(config, log)
 
 
-def pytest_configure(config):
-    if hasattr(config, "workerinput"):
-        threads = max(1, core_count() // config.workerinput["workercount"])
-        for name in THREADS:
-            os.environ.setdefault(name, str(threads))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs):
+    threads = max(1, core_count() // len(specs))
+    for name in THREADS:  # the workers inherit them, and so do their kernels
+        os.environ.setdefault(name, str(threads))
 
 
 @pytest.hookimpl(trylast=True)
@@ -69,21 +70,22 @@ def pytest_collection_modifyitems(config, items):
 
 
 def longest_first(items):
-    """A key that sorts items by how long their files take.
+    """A key that sorts items by how long their files are likely to take.
 
-    With chapters at the beginning and small files at the end, the workers
-    finish at nearly the same time.
+    Chapters, slow tests, other notebooks, other tests; of a kind, those with
+    more items first. With small files at the end the workers finish together.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    count = collections.Counter(item.path for item in items)
 
-    def key(item):
+    def kind(item):
         if item.path.parent == NOTEBOOKS:
             return 0
         if item.path in slow:
             return 1
         return 2 if isinstance(item, IPyNbCell) else 3
 
-    return key
+    return lambda item: (kind(item), -count[item.path])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -3,6 +3,7 @@ missing and does nothing twice."""
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -187,3 +188,13 @@ def test_ci_runs_everything_and_swallows_no_failure(
     assert (tmp_path / "notes").read_text().splitlines() == asked
     assert says in run.stdout
     assert ("not tested" in run.stdout) == (success and fails != "nothing")
+
+
+def test_github_calls_the_same_script_with_every_python():
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8")
+    assert "- run: bash .ci/run\n" in workflow
+    for action in re.findall(r"uses: (.*)", workflow):
+        assert re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+    (_, oldest), (_, newest) = environment.OLDEST, environment.NEWEST
+    for minor in range(oldest, newest + 1):
+        assert f'python: "3.{minor}"' in workflow

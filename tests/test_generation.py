@@ -8,7 +8,7 @@ from keras import ops
 
 from lib.generation import beam_search, compiled, generate, greedy, sampler
 from tests import reference
-from tests.reference import POLICIES, numpy_of
+from tests.reference import COMPILED_POLICIES, numpy_of
 from training.gpt_reviews import GPT
 from training.translator import Translator
 
@@ -156,7 +156,7 @@ def test_the_shortest_texts(gpt, length):
     assert ids.shape == (3, length) and (ids[:, 0] == prompt[:, 0]).all()
 
 
-@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("policy", COMPILED_POLICIES, indirect=True)
 def test_texts_are_written_in_mixed_precision(policy):
     for name in ("gpt", "translator"):
         writer = Writer(name, num_layers=1)

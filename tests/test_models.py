@@ -10,7 +10,13 @@ import pytest
 from keras import ops
 
 from tests import reference
-from tests.reference import IDS, POLICIES, close, numpy_of
+from tests.reference import (
+    COMPILED_POLICIES,
+    IDS,
+    POLICIES,
+    close,
+    numpy_of,
+)
 from tools.notebooks import ROOT
 from training.fine_tuned import classifier
 from training.gpt_reviews import GPT
@@ -356,13 +362,14 @@ def test_a_source_of_padding_only_gives_numbers(policy):
     assert np.isfinite(numpy_of(translator()((0 * SOURCE, TARGET)))).all()
 
 
-@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("policy", COMPILED_POLICIES, indirect=True)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_loss_in_mixed_precision_is_a_number(policy, name):
     # With TensorFlow a graph would take longer to make than this step.
     eagerly = keras.backend.backend() == "tensorflow"
     model = compiled(name, run_eagerly=eagerly)
-    for inputs in LENGTHS[name][:2]:
+    inputs = LENGTHS[name][1 if name != "masked" else 0]
+    for _ in range(2):
         loss = model.train_on_batch(inputs, targets_of(name, inputs))
         assert np.isfinite(np.asarray(loss)).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

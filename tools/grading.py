@@ -8,6 +8,7 @@ notebook in students' hands is mended first, where nbgrader would give up.
 import asyncio
 import contextlib
 import copy
+import functools
 import os
 import pathlib
 import re
@@ -18,6 +19,7 @@ import warnings
 from unittest import mock
 
 import nbformat
+import nbgrader.api
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import is_grade
 from traitlets.config import Config
@@ -25,6 +27,10 @@ from traitlets.config import Config
 from tools.notebooks import NOTEBOOKS, ROOT
 
 SOLUTIONS = NOTEBOOKS / "solutions"
+
+# The same for every course; but nbgrader starts a process for it each time,
+# which takes longer than all the rest of making a student edition.
+alembic_version = functools.cache(nbgrader.api.get_alembic_version)
 
 CELL_TIMEOUT = 30  # seconds; a whole notebook of solutions takes under 20
 
@@ -213,8 +219,10 @@ def course(name, timeout=CELL_TIMEOUT):
     no_handler = mock.patch.object(
         asyncio.SelectorEventLoop, "add_signal_handler",
         side_effect=RuntimeError("Ctrl-C is ours"))
+    one_version = mock.patch.object(
+        nbgrader.api, "get_alembic_version", alembic_version)
     with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-          mock.patch.dict(os.environ, environment), no_handler,
+          one_version, mock.patch.dict(os.environ, environment), no_handler,
           warnings.catch_warnings()):
         warnings.filterwarnings("ignore", "Object of type <Submitted")
         yield Course(folder, name, timeout)

@@ -23,7 +23,8 @@ from tabulate import tabulate
 
 FOLDER = pathlib.Path(__file__).parent
 RESULTS, TABLES = FOLDER / "results.json", FOLDER / "RESULTS.md"
-SUBJECTS = ["training", "generation", "word2vec", "encoder_block", "chapters"]
+SUBJECTS = ["training", "learning", "generation", "word2vec",
+            "encoder_block", "chapters"]
 PACKAGES = ["tensorflow", "keras", "torch", "keras-hub", "gensim"]
 KEPT = 2  # runs of each subject
 
@@ -115,9 +116,9 @@ def labels(row):
 def tables(results):
     """The text of RESULTS.md."""
     parts = ["# Results of `make bench`",
-             "Medians, but for the chapters, which run once; in brackets the "
-             "run before. What is timed, and how, is told at the top of each "
-             "file in this folder."]
+             "Medians, but for learning and the chapters, which run once; in "
+             "brackets the run before. What is timed, and how, is told at the "
+             "top of each file in this folder."]
     parts += [section(subject, results[subject]) for subject in SUBJECTS
               if subject in results]
     return "\n\n".join(parts) + "\n"

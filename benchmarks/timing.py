@@ -1,40 +1,149 @@
 """Times of things that are measured side by side."""
 
+import importlib
+import multiprocessing
 import statistics
 import sys
 import time
+import traceback
 
-REPEATS = 5
-REST_SECONDS = 0.3
+REPEATS = 7
+REST_SECONDS = 0.3  # idle threads of the one before have gone to sleep by then
 
 
-def in_turn(functions, repeats=REPEATS, summary=statistics.median):
-    """Time functions one after the other, round after round, so that what
-    slows the machine for a while slows all of them.
+def timed(function):
+    """A function that calls another twice and returns the seconds of the
+    second time: what the first compiles, allocates and reads is in place."""
+    def call():
+        function()
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+    return call
 
-    At its turn each rests, runs once untimed and is then timed: the threads
-    of the one before have gone to sleep, and what it compiles, allocates and
-    reads is in place. PyTorch still swings beside TensorFlow: see the README.
+
+class Program:
+    """A program in a process of its own, which works when it is asked to.
+
+    Two programs in one process disturb each other, even in turn: the threads
+    of one wait for work by spinning, and its memory stays.
+    """
+
+    def __init__(self, name, maker, *arguments):
+        """
+        Args:
+            name: for messages.
+            maker: "module:function" of a function that prepares everything
+                and returns a function without arguments.
+            arguments: of the maker; they are pickled.
+
+        Raises:
+            RuntimeError: the maker failed.
+        """
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(
+            target=serve, args=(other, maker, arguments), daemon=True)
+        self.process.start()
+        other.close()
+        self._answer()
+
+    def __call__(self):
+        """What the function returns, called once more.
+
+        Raises:
+            RuntimeError: it failed, or its process ended.
+        """
+        self.pipe.send("go")
+        return self._answer()
+
+    def close(self):
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+    def _answer(self):
+        try:
+            failed, answer = self.pipe.recv()
+        except EOFError:
+            self.process.join()
+            raise RuntimeError(f"{self.name} ended, with exit status "
+                               f"{self.process.exitcode}") from None
+        if failed:
+            raise RuntimeError(f"{self.name} failed\n{answer}")
+        return answer
+
+
+def serve(pipe, maker, arguments):
+    """What runs in the process of a Program."""
+    module, _, function = maker.partition(":")
+    try:
+        call = getattr(importlib.import_module(module), function)(*arguments)
+        pipe.send((False, None))
+        while pipe.recv():
+            pipe.send((False, call()))
+    except EOFError:  # nobody asks any more
+        pass
+    except Exception:
+        pipe.send((True, traceback.format_exc()))
+
+
+def in_turn(programs, repeats=REPEATS):
+    """Call programs one after the other, round after round, so that what slows
+    the machine for a while slows all of them.
 
     Args:
-        functions: dict of names to functions without arguments.
+        programs: dict of names to functions without arguments, such as
+            Program, that return seconds.
         repeats: number of rounds.
-        summary: function of a list of seconds.
 
     Returns:
-        Dict of names to the summary of the seconds of a call.
+        Dict of names to the list of seconds, one a round.
     """
-    seconds = {name: [] for name in functions}
+    seconds = {name: [] for name in programs}
     for turn in range(1, repeats + 1):
-        for name, function in functions.items():
+        for name, program in programs.items():
             progress(f"round {turn} of {repeats}: {name}")
             time.sleep(REST_SECONDS)
-            function()
-            start = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(program())
     progress("")
-    return {name: summary(taken) for name, taken in seconds.items()}
+    return seconds
+
+
+def side_by_side(makers, repeats=REPEATS):
+    """Time programs in turn, each in a process of its own.
+
+    Args:
+        makers: dict of names to tuples, the arguments of Program after the
+            name; the program returns seconds.
+
+    Returns:
+        As in_turn.
+    """
+    programs = {}
+    try:
+        for name, (maker, *arguments) in makers.items():
+            progress(f"preparing {name}")
+            programs[name] = Program(name, maker, *arguments)
+        return in_turn(programs, repeats)
+    finally:
+        for program in programs.values():
+            program.close()
+
+
+def speed(amount, seconds):
+    """Columns of a row: amount a second, the median of the rounds, and the
+    slowest and the fastest of them."""
+    return {"median": round(amount / statistics.median(seconds)),
+            "slowest": round(amount / max(seconds)),
+            "fastest": round(amount / min(seconds))}
+
+
+def ratio(others, ours):
+    """How many times as fast we are: the median of the rounds' ratios."""
+    return round(statistics.median(
+        other / own for other, own in zip(others, ours)), 2)
 
 
 def progress(text):

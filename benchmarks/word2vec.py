@@ -11,9 +11,10 @@ import contextlib
 import io
 import statistics
 
-from benchmarks.timing import REPEATS, progress
+from benchmarks.timing import progress
 from tools.notebooks import chapter_notebooks, code_cells
 
+REPEATS = 5
 FIRST, LAST = "WIDTH, NEGATIVES = ", "def nearest_ten("
 
 

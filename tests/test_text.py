@@ -113,8 +113,8 @@ def test_a_text_without_a_splitter_is_refused():
 def test_saved_vocabulary_is_the_same(split, tmp_path):
     vocabulary = Vocabulary.from_texts([list(MIXED)], split,
                                        reserved_tokens=["<end>"])
-    vocabulary.save(tmp_path / "vocabulary.json")
-    loaded = Vocabulary.load(tmp_path / "vocabulary.json")
+    vocabulary.save(str(tmp_path / "vocabulary.json"))
+    loaded = Vocabulary.load(str(tmp_path / "vocabulary.json"))
     assert loaded.tokens == vocabulary.tokens
     assert loaded.split is split
     assert loaded.reserved_tokens == ["<end>"]

@@ -4,6 +4,7 @@ that the stored ones came about as they say."""
 import functools
 import itertools
 import json
+import sys
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from lib import checkpoints
 from lib.datasets import Reviews, Translations
 from lib.text import UNKNOWN_ID, Vocabulary
+from training import __main__ as command
 from training import gpt_reviews as gpt_module
 from training import run, study_of_labels
 from training import translator as translator_module
@@ -230,6 +232,64 @@ def test_the_first_losses_on_this_backend_are_noted_beside_the_others(
     losses = checkpoints.load("small", tmp_path).metadata["first_losses"]
     assert losses == {"other": [1, 2, 3]} | stored
     assert noted == stored[keras.backend.backend()]
+
+
+# ---- the command
+
+@pytest.fixture
+def called(monkeypatch):
+    """What the command does, in place of doing it."""
+    calls = []
+    monkeypatch.setattr(command, "train", lambda name: calls.append(name) or {
+        "steps": 7, "loss": 1.0, "seconds": 120})
+    monkeypatch.setattr(command, "note_first_losses", lambda name: [
+        calls.append(f"first steps of {name}")])
+    monkeypatch.setattr(command.study_of_labels, "main", lambda precision: (
+        calls.append(f"fine_tuned in {precision}")))
+    return calls
+
+
+ALL = ["gpt_reviews", "translator", "masked_language_model"]
+STUDY = f"fine_tuned in {run.precision()}"
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    ([], [*ALL, STUDY]),
+    (["translator"], ["translator"]),
+    (["fine_tuned"], [STUDY]),
+    (["--first-steps"], [f"first steps of {name}" for name in ALL]),
+    (["--first-steps", "translator"], ["first steps of translator"]),
+])
+def test_the_command_trains_what_it_is_told(arguments, expected, called,
+                                            monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["training", *arguments])
+    command.main()
+    assert called == expected
+    if arguments == ["translator"]:
+        assert capsys.readouterr().out == (
+            "translator: 7 steps, loss 1.0000, 2.0 min\n")
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["gpt"], "there is no gpt; there is gpt_reviews, translator, "),
+    (["--first-steps", "fine_tuned"], "fine_tuned has no first steps"),
+])
+def test_the_command_refuses_what_it_does_not_know(arguments, words, called,
+                                                   monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["training", *arguments])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert words in capsys.readouterr().err and not called
+
+
+def test_ctrl_c_says_that_nothing_is_lost(called, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "train", interrupted)
+    monkeypatch.setattr(sys, "argv", ["training", "translator"])
+    with pytest.raises(SystemExit, match="goes on with translator"):
+        command.main()
 
 
 # ---- the stored checkpoints

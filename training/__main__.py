@@ -29,12 +29,15 @@ def main():
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}; "
                      f"there is {', '.join(KNOWN)}")
-    for name in arguments.names or KNOWN:
+    if arguments.first_steps and "fine_tuned" in arguments.names:
+        parser.error("fine_tuned has no first steps")
+    known = TRAININGS if arguments.first_steps else KNOWN
+    for name in arguments.names or known:
         try:
-            if name == "fine_tuned":
-                study_of_labels.main(precision())
-            elif arguments.first_steps:
+            if arguments.first_steps:
                 print(name, *note_first_losses(name))
+            elif name == "fine_tuned":
+                study_of_labels.main(precision())
             else:
                 report(name, train(name))
         except KeyboardInterrupt:

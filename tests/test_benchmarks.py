@@ -19,6 +19,10 @@ from lib import checkpoints
 from lib.generation import generate
 from training.gpt_reviews import GPT, gpt_reviews
 
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="the benchmarks run on TensorFlow")
+
 SIZES = {"vocabulary_size": 50, "max_length": 12, "embed_dim": 24,
          "num_layers": 2, "num_heads": 3}
 
@@ -170,8 +174,6 @@ def test_a_program_that_fails_says_why(maker, words):
 @pytest.mark.slow
 def test_every_program_of_a_benchmark_can_be_made():
     pytest.importorskip("torch", reason="a peer: make bench installs it")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("benchmarks run on TensorFlow")
     from benchmarks.training import SETTINGS
 
     ids = np.ones((2, 12), "int32")

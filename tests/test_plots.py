@@ -68,6 +68,10 @@ def test_training_curves_show_every_epoch():
         "accuracy": [0.7, 0.8], "val_accuracy": [0.7, 0.75]})
     figure = plots.training_curves(history)
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
-    for axes in figure.axes:
-        assert [len(line.get_xdata()) for line in axes.lines] == [2, 2]
+    left, right = (axes.get_subplotspec() for axes in figure.axes)
+    assert (left.rowspan, left.colspan.start) == (right.rowspan, 0)
+    for axes, name in zip(figure.axes, ("loss", "accuracy")):
+        for line, prefix in zip(axes.lines, ("", "val_"), strict=True):
+            assert list(line.get_xdata()) == [1, 2]
+            assert list(line.get_ydata()) == history.history[prefix + name]
     plt.close(figure)

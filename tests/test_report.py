@@ -34,7 +34,8 @@ def test_raises_when_the_bound_fails(value, bounds, capsys):
 
 @pytest.mark.parametrize("bounds", [
     {}, {"at_least": 2, "at_most": 1}, {"at_least": float("-inf")},
-    {"at_most": float("inf")}, {"at_least": float("nan")}])
+    {"at_most": float("inf")}, {"at_least": float("nan")},
+    {"at_least": 0, "at_most": float("inf")}])
 def test_refuses_bounds_that_mean_nothing(bounds):
     with pytest.raises(ValueError):
         measured("x", 1, **bounds)

@@ -22,7 +22,7 @@ STORED = sorted(path.stem for path in checkpoints.FOLDER.glob("*.npz")
                 if "unfinished" not in path.name)
 KEYS = {"command", "seed", "data_sha256", "steps", "loss", "first_losses",
         "seconds", "backend", "precision", "keras", "machine", "held_out",
-        "parameters", "sha256"}
+        "optimizer", "parameters", "sha256"}
 CONFIG = {"width": 4}
 IDS = np.ones((1, 2), "int32")
 

@@ -169,6 +169,15 @@ def test_vectors_of_cooccurrence_factorise_the_information(vocabularies):
     np.testing.assert_allclose(found @ found.T, right @ right.T, atol=1e-4)
 
 
+def test_tokens_up_to_eight_apart_are_near():
+    """A pair of far ones: all that the texts have in common."""
+    for gap, near in ((7, True), (8, False)):
+        texts = [[3, *[1] * gap, 4]] * 5
+        vectors, _ = cooccurrence_vectors(
+            texts, [1.0] * 5, lambda ids: np.ones_like(ids), 5, 2, 2)
+        assert (np.abs(vectors[3:]).max() > 0) == near
+
+
 def test_vocabularies_of_the_language():
     reviews = [list("好书好看"), list("好书")] * 4
     vocabulary, pair_vocabulary = language_vocabularies(

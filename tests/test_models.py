@@ -194,6 +194,19 @@ def test_dropout_is_for_training(name):
                                   arrays(still(inputs, training=False))[0])
 
 
+@pytest.mark.parametrize("model, inputs", [
+    (lambda: GPT(12, 12, 16, 1, 2), GPT_INPUT),
+    (lambda: Translator(12, 13, 12, 16, 1, 2), TRANSLATOR_INPUT),
+    (lambda: MaskedLanguageModel(text_encoder(**ENCODER)), MLM_INPUT),
+    (lambda: classifier(text_encoder(**ENCODER)), MLM_INPUT[:2]),
+], ids=["gpt", "translator", "masked", "classifier"])
+def test_nothing_is_dropped_unless_it_is_asked_for(model, inputs):
+    model = model()
+    for run in zip(arrays(model(inputs, training=True)),
+                   arrays(model(inputs, training=False))):
+        np.testing.assert_array_equal(*run)
+
+
 @pytest.mark.parametrize("name, count", [("gpt", 3), ("translator", 1 + 4 + 3),
                                          ("masked", 4)])
 def test_every_dropout_has_the_rate_that_was_given(name, count):

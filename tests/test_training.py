@@ -294,21 +294,34 @@ def test_ctrl_c_says_that_nothing_is_lost(called, monkeypatch):
 
 # ---- the stored checkpoints
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", run.TRAININGS)
-def test_the_training_makes_the_checkpoint(name):
-    """Same texts, sizes and vocabularies, and the same losses of the first
-    steps, on batches of several lengths."""
-    checkpoint, training = checkpoints.load(name), run.start(name)
+@pytest.fixture(scope="module", params=[
+    "gpt_reviews", "translator",
+    pytest.param("masked_language_model", marks=pytest.mark.slow)])
+def pair(request):
+    """A stored checkpoint and its training, before the first step."""
+    return checkpoints.load(request.param), run.start(request.param)
+
+
+def test_the_training_is_the_one_of_the_checkpoint(pair):
+    """Same texts, sizes, vocabularies and settings."""
+    checkpoint, training = pair
     metadata = checkpoint.metadata
     assert run.data_checksum(training) == metadata["data_sha256"]
     assert training.steps == metadata["steps"]
     assert training.held_out == metadata["held_out"]
+    assert run.optimizer_of(training) == metadata["optimizer"]
     assert training.config == checkpoint.config
     assert training.merges == checkpoint.merges
     for key, vocabulary in training.vocabularies.items():
         assert (vocabulary.get_config()
                 == checkpoint.vocabularies[key].get_config())
+
+
+@pytest.mark.slow
+def test_the_training_makes_the_checkpoint(pair):
+    """The same losses of the first steps, on batches of several lengths."""
+    checkpoint, training = pair
+    metadata = checkpoint.metadata
     np.testing.assert_allclose(
         run.first_losses(training),
         metadata["first_losses"][keras.backend.backend()],

@@ -49,7 +49,8 @@ def train(name, folder=checkpoints.FOLDER, last_step=None):
     except KeyboardInterrupt:
         keep(training, kept, log)
         raise
-    metadata = describe(name, log) | {"held_out": training.held_out}
+    metadata = describe(name, log) | {"held_out": training.held_out,
+                                      "optimizer": optimizer_of(training)}
     checkpoints.save(training.model, name, training.config,
                      training.vocabularies, training.merges, metadata, folder)
     kept.unlink(missing_ok=True)
@@ -174,6 +175,18 @@ def describe(name, log):
                    "core(s)" if hasattr(os, "sched_getaffinity")
                    else platform.machine(),
     }
+
+
+def optimizer_of(training):
+    """The settings of the optimizer, a dict."""
+    optimizer = training.model.optimizer
+    rate = optimizer.get_config()["learning_rate"]
+    if isinstance(rate, dict):  # a schedule
+        rate = {key: value for key, value in rate["config"].items()
+                if key != "name"}
+    return {"learning_rate": rate, "weight_decay": optimizer.weight_decay,
+            "beta_1": optimizer.beta_1, "beta_2": optimizer.beta_2,
+            "global_clipnorm": optimizer.global_clipnorm}
 
 
 def data_checksum(training):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from lib.datasets import Reviews
 from lib.text import Vocabulary, characters, pairs
+from training import masked_language_model as language_model
 from training.masked_language_model import (
     LANGUAGE_BUCKETS,
     LANGUAGE_TOKENS,
@@ -167,6 +169,16 @@ def test_vectors_of_cooccurrence_factorise_the_information(vocabularies):
     assert found.dtype == np.float32
     # Whatever the signs of the columns are.
     np.testing.assert_allclose(found @ found.T, right @ right.T, atol=1e-4)
+
+
+def test_the_training_reviews_and_the_longer_news_may_be_read(monkeypatch):
+    monkeypatch.setattr(language_model.datasets, "reviews", lambda part: {
+        "train": Reviews(["Ａ 好", ""], np.zeros(2))}[part])
+    monkeypatch.setattr(language_model.datasets, "people_daily", lambda: [
+        ["报纸"], ["一二三", "四五", "六七八"], ["一二三四五六七"]])
+    reviews, news = language_model.language_texts()
+    assert reviews == [["a", "好"], []]
+    assert news == [list("一二三四五六七八")]
 
 
 def test_tokens_up_to_eight_apart_are_near():

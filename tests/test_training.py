@@ -174,6 +174,8 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_happened(
         with pytest.raises(KeyboardInterrupt):
             run.train("small", resumed, last_step=stop)
         assert not (resumed / "small.npz").exists()
+        with np.load(resumed / "small.unfinished.npz") as kept:
+            assert len(json.loads(str(kept["log"]))["losses"]) == stop
     metadata = run.train("small", resumed)
     assert metadata["loss"] == expected["loss"]
     first, second = (arrays(folder / "small.npz")

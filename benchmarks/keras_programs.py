@@ -81,8 +81,9 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):
         return {"rates": ops.convert_to_numpy(self.rates).tolist()}
 
 
-def learning(sizes, settings, batches, rates, validation):
-    """As pytorch_programs.learning."""
+def learning(sizes, settings, batches, rates, validation, options):
+    """As pytorch_programs.learning; options may hold a dtype policy."""
+    keras.config.set_dtype_policy(options.get("policy", "float32"))
     model, parts = our_gpt(sizes), iter(batches)
     compile_model(model, settings, Rates(rates))
 

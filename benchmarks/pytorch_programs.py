@@ -157,8 +157,8 @@ class Learner:
         """
         torch.manual_seed(1)
         self.model, self.clipnorm = TorchGPT(**sizes), settings["clipnorm"]
-        for table in (self.model.tokens, self.model.positions):
-            nn.init.uniform_(table.weight, -0.05, 0.05)  # as Keras draws it
+        self.model.apply(draw_as_keras)
+        nn.init.normal_(self.model.positions.weight, std=0.05)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=settings["lr"], fused=True,
             betas=settings["betas"], weight_decay=settings["weight_decay"])
@@ -193,6 +193,15 @@ class Learner:
                             for x in (ids, following)))
         self.model.train()
         return loss.item()
+
+
+def draw_as_keras(layer):
+    """Draw the first weights of a layer as Keras does."""
+    if isinstance(layer, nn.Linear):
+        nn.init.xavier_uniform_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    elif isinstance(layer, nn.Embedding):
+        nn.init.uniform_(layer.weight, -0.05, 0.05)
 
 
 def learning(sizes, settings, batches, rates, validation, options):

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from benchmarks import __main__ as runner
-from benchmarks import learning, word2vec
+from benchmarks import learning, timing, word2vec
 from benchmarks.timing import (
     Program,
     in_turn,
@@ -66,6 +66,7 @@ def test_the_peer_writes_the_same_with_its_cache(pair):
     np.testing.assert_array_equal(ops.convert_to_numpy(ids), expected)
 
 
+@pytest.mark.slow
 def test_the_peer_learns_the_same(pair):
     """Without dropout, from the same weights: the same losses."""
     from benchmarks.keras_programs import compile_model
@@ -96,6 +97,7 @@ def test_the_settings_are_those_of_the_training():
     assert SETTINGS["clipnorm"] == optimizer.global_clipnorm
 
 
+@pytest.mark.slow
 def test_the_race_is_run_on_the_batches_of_the_training():
     checkpoint = checkpoints.load("gpt_reviews")
     sizes, _, parts, rates, (ids, following) = learning.data(checkpoint)
@@ -112,7 +114,13 @@ def test_the_race_is_run_on_the_batches_of_the_training():
     assert 1 < learning.bits_per_nat(checkpoint) * np.log(2) < 1.1
 
 
-def test_the_race_ends_when_all_have_reached_the_target():
+@pytest.fixture
+def no_rest(monkeypatch):
+    for module in (learning, timing):
+        monkeypatch.setattr(module, "REST_SECONDS", 0)
+
+
+def test_the_race_ends_when_all_have_reached_the_target(no_rest):
     nats = {"a": [9, 7.0], "b": [9, 8, 7.1]}
     programs = {name: iter([(2.0, n) for n in values]).__next__
                 for name, values in nats.items()}
@@ -122,7 +130,7 @@ def test_the_race_ends_when_all_have_reached_the_target():
         learning.race({"a": lambda: (1.0, 9.0)}, 1.0)
 
 
-def test_programs_take_turns_and_what_is_timed_runs_first_untimed():
+def test_programs_take_turns_each_with_an_untimed_call(no_rest):
     calls = []
     seconds = in_turn({name: timed(lambda name=name: calls.append(name))
                        for name in "ab"}, repeats=3)

@@ -122,6 +122,7 @@ def drift(freeze, needed="keras>=3.12,<3.16\nsnownlp==0.12.3",
                                   (needed, fetched)))
 
 
+@pytest.mark.slow
 def test_versions_of_colab_that_are_on_record_fit():
     command = [sys.executable, "-m", "tools.colab_drift"]
     result = subprocess.run([*command, colab.VERSIONS], cwd=ROOT, text=True,

@@ -109,6 +109,7 @@ def test_heads_that_cannot_share_the_dimension_are_refused(build):
         build()
 
 
+@pytest.mark.slow
 def test_attending_to_one_token_is_no_mistake():
     """In a process of its own: pytest has filters of warnings itself."""
     program = ("import numpy as np; from lib.layers import DecoderBlock; "

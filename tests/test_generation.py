@@ -1,6 +1,8 @@
 """lib.generation against plain loops, on the backend that KERAS_BACKEND
 names, with the decoders of chapters 06 and 07."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -36,7 +38,8 @@ class Writer:
             self.model((SOURCE, PROMPT[:, :2]))
             self.new_cache = lambda n: self.model.start_cache(
                 ops.convert_to_tensor(SOURCE), n)
-        reference.randomise(self.model)
+        # Some texts of these two end early, and some do not.
+        reference.randomise(self.model, seed=7 if name == "gpt" else 115)
         self.logits = ((lambda ids: reference.gpt_logits(self.model, ids))
                        if name == "gpt" else
                        (lambda ids: reference.translator_logits(
@@ -57,6 +60,39 @@ class Writer:
             lambda start: beam_search(
                 self.model.step, self.new_cache, start, length, END,
                 beam_size, length_penalty), self.model)(start)]
+
+
+class Tables:
+    """Forty texts whose next token depends on the place and on the last two
+    tokens, as a table says. They end early and late, many choices are close,
+    and padding would often be the best.
+    """
+    texts, length, size = 40, 8, 6
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.table = rng.normal(scale=1.5, size=(
+            self.texts, self.length, *[self.size] * 3)).astype("float32")
+        self.table[..., 0] += 2
+        self.start = rng.choice([1, 3, 4, 5], self.texts).astype("int32")
+
+    def new_cache(self, length):
+        """The number of the text, and the token before."""
+        return (ops.arange(self.texts, dtype="int32"),
+                ops.zeros(self.texts, "int32"))
+
+    def step(self, ids, cache, position):
+        text, before = cache
+        row = (text * self.length + position) * self.size + before
+        rows = ops.convert_to_tensor(self.table.reshape(-1, self.size))
+        return ops.take(rows, row * self.size + ids, axis=0), (text, ids)
+
+    def logits(self, ids, text=None):
+        """Of whole texts (batch, length), or of beginnings of one text."""
+        texts = np.arange(self.texts) if text is None else [text] * len(ids)
+        before = np.pad(ids, [(0, 0), (1, 0)])[:, :-1]
+        return np.array([self.table[i, np.arange(self.length), a, b]
+                         for i, a, b in zip(texts, before, ids)])
 
 
 @pytest.fixture(scope="module", params=["gpt", "translator"])
@@ -103,6 +139,10 @@ def test_the_cache_has_room_for_all_tokens_that_are_read(writer):
     beam_search(writer.model.step, new_cache,
                 ops.convert_to_tensor(PROMPT[:, 0]), 5, END, 2)
     assert asked == [4, 4]
+    generate(writer.model.step, new_cache, PROMPT[:, :1], END)
+    beam_search(writer.model.step, new_cache,
+                ops.convert_to_tensor(PROMPT[:, 0]), 1, END, 2)
+    assert asked == [4, 4, 1, 1]  # JAX has no use for a cache without room
 
 
 # ---- writing
@@ -129,8 +169,57 @@ def test_sampled_text_is_that_of_a_plain_loop(writer):
     assert not np.array_equal(ids, writer.write(PROMPT))
 
 
+@pytest.mark.parametrize("prompted", [1, 3])
+@pytest.mark.parametrize("options", [None, {}, SETTINGS])
+def test_forty_texts_are_those_of_a_plain_loop(prompted, options):
+    tables = Tables()
+    prompt = np.zeros((tables.texts, tables.length), "int32")
+    prompt[:, :prompted] = tables.start[:, None]
+    prompt[::2, 1:] = 0  # side by side with shorter ones
+    noise = np.random.default_rng(1).uniform(
+        size=(tables.length, tables.texts)).astype("float32")
+    ids = numpy_of(generate(
+        tables.step, tables.new_cache, prompt, END,
+        greedy if options is None else sampler(**options),
+        ops.convert_to_tensor(noise)))
+    np.testing.assert_array_equal(ids, reference.written(
+        tables.logits, prompt, END,
+        lambda logits, step: logits.argmax(axis=-1) if options is None else [
+            reference.drawn(row, noise[step, i], **options)
+            for i, row in enumerate(logits)]))
+    # The test says something: they end at every place, or not at all.
+    assert len(set(np.count_nonzero(ids, axis=1))) >= 7 - prompted
+    assert (ids[:, -1] != 0).any()
+
+
+def counted(step, end_id):
+    """A step whose every text ends after it, and the calls of it."""
+    calls = []
+
+    def ends(ids, cache, position):
+        calls.append(int(position))
+        logits, cache = step(ids, cache, position)
+        best = ops.arange(logits.shape[-1]) == end_id
+        return ops.where(best, 1e6, logits), cache
+    return ends, calls
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax",
+                    reason="JAX calls it once, to compile the loop")
+def test_no_step_is_made_when_all_texts_have_ended(gpt):
+    step, calls = counted(gpt.model.step, END)
+    generate(step, gpt.new_cache, PROMPT, END)
+    assert calls == [0, 1, 2, 3]  # the longest prompt has four tokens
+    calls.clear()
+    beam_search(step, gpt.new_cache, ops.convert_to_tensor(PROMPT[:, 0]),
+                LENGTH, END, 1)
+    assert calls == [0]
+
+
 def test_a_text_ends_once_and_stays_empty_after_it(writer):
     for choose in (greedy, NUCLEUS):
+        ended = (writer.write(PROMPT, choose) == END).any(axis=1)
+        assert ended.any() and not ended.all()
         for row in writer.write(PROMPT, choose):
             size = np.count_nonzero(row)
             assert (row[:size] != 0).all() and (row[size:] == 0).all()
@@ -213,6 +302,24 @@ def test_noise_at_the_very_end_of_the_line(noise, options, allowed):
         assert draws(FOUR, np.array([noise], dtype), **options)[0] in allowed
 
 
+def test_among_equal_tokens_each_has_its_stretch_of_the_line():
+    """Four of a quarter each: here every bound is exact."""
+    even = [1, 1, 1, 1]
+    starts = np.arange(4, dtype="float32") / 4
+    assert len(set(draws(even, starts))) == 4
+    assert len(set(draws(even, EVEN, top_p=0.5))) == 2  # reach it, no more
+    assert len(set(draws(even, EVEN, top_p=0.51))) == 3
+
+
+@pytest.mark.parametrize("shift", [-1000, 1000])
+def test_logits_may_all_be_high_or_low(shift):
+    logits = np.log(np.array([FOUR], "float32")) + shift
+    for noise, token in ((0.25, 1), (0.7, 0), (0.9, 3)):
+        ids = sampler()(ops.convert_to_tensor(logits),
+                        ops.convert_to_tensor(np.array([noise], "float32")))
+        assert numpy_of(ids).tolist() == [token]
+
+
 @pytest.mark.parametrize("temperature", [0.01, 1.0, 1e9])
 def test_no_temperature_makes_a_text_of_padding(gpt, temperature):
     noise = np.random.default_rng(2).uniform(size=(LENGTH, 3))
@@ -257,6 +364,62 @@ def test_beams_are_those_of_a_plain_search(writer, beam_size, penalty):
         for row, (_, expected) in zip(ids[text], beams):
             assert row[:len(expected)].tolist() == expected
             assert not row[len(expected):].any()
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 3])
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 2.0])
+def test_the_beams_of_forty_texts_are_those_of_a_plain_search(beam_size,
+                                                             penalty):
+    """Texts that have ended compete with longer ones, so that each token must
+    count, and count once."""
+    tables = Tables()
+    ids, scores = (numpy_of(part) for part in beam_search(
+        tables.step, tables.new_cache, ops.convert_to_tensor(tables.start),
+        tables.length, END, beam_size, penalty))
+    for text in range(tables.texts):
+        beams = reference.best_beams(
+            lambda row, text=text: tables.logits(row, text),
+            tables.start[text], tables.length, END, beam_size, penalty)
+        np.testing.assert_allclose(scores[text], [b[0] for b in beams],
+                                   atol=1e-4)
+        for row, (_, expected) in zip(ids[text], beams):
+            assert row[:len(expected)].tolist() == expected
+            assert not row[len(expected):].any()
+    assert len(set(np.count_nonzero(ids[:, 0], axis=1))) >= 5
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_beams_as_many_as_there_are_texts_find_the_best(penalty):
+    """All texts of three tokens more, one by one."""
+    tables = Tables()
+    texts = {text[:text.index(END) + 1] if END in text else text
+             for text in itertools.product(range(1, 6), repeat=3)}
+    ids, scores = (numpy_of(part) for part in beam_search(
+        tables.step, tables.new_cache, ops.convert_to_tensor(tables.start), 4,
+        END, len(texts), penalty))
+    for i in range(tables.texts):
+        found = {}
+        for text in texts:
+            row = np.zeros((1, tables.length), "int32")
+            row[0, :len(text) + 1] = tables.start[i], *text
+            logits = tables.logits(row, i)[0, :len(text)].copy()
+            logits[:, 0] = -np.inf
+            logs = reference.log_softmax(logits)[range(len(text)), text].sum()
+            found[tuple(row[0, :4])] = logs / ((5 + len(text)) / 6) ** penalty
+        best = max(found, key=found.get)
+        assert tuple(ids[i, 0]) == best
+        np.testing.assert_allclose(scores[i], sorted(found.values())[::-1],
+                                   atol=1e-4)
+
+
+def test_plain_probabilities_are_compared_unless_asked_otherwise():
+    tables = Tables()
+    start = ops.convert_to_tensor(tables.start)
+    found = [numpy_of(beam_search(tables.step, tables.new_cache, start, 8,
+                                  END, 2, *penalty)[1])
+             for penalty in ([], [0.0], [1.0])]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.allclose(found[0], found[2])
 
 
 def test_one_beam_is_greedy(writer):

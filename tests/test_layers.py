@@ -134,10 +134,21 @@ def test_sinusoids_are_the_papers():
 @pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
 def test_positions_are_added_whatever_the_length(kind):
     layer, x = positions_of(kind), normal(2, 20, 8)
-    table = numpy_of(layer(np.zeros((1, 20, 8), "float32")))
-    assert len(np.unique(table[0].round(4), axis=0)) == 20
+    layer(x)
+    table = numpy_of(layer.table if kind == "learned"
+                     else sinusoidal_encoding(20, 8))
+    assert len(np.unique(table.round(4), axis=0)) == 20
     close(layer(x), x + table)
-    close(layer(x[:, :7]), x[:, :7] + table[:, :7])
+    close(layer(x[:, :7]), x[:, :7] + table[:7])
+
+
+def test_learned_positions_start_small():
+    keras.utils.set_random_seed(1)
+    layer = LearnedPositions(100)
+    layer.build((None, None, 50))
+    table = numpy_of(layer.table)
+    assert abs(table.mean()) < 0.002 and abs(table.std() - 0.05) < 0.002
+    assert np.abs(table).max() > 0.12  # a normal distribution, not a uniform
 
 
 def test_more_tokens_than_positions_are_refused():
@@ -184,6 +195,8 @@ def test_attention_starts_as_keras_draws_it_today():
               if isinstance(layer, layers.MultiHeadAttention))
     limit = (6 / (48 + 3 * 16)) ** 0.5
     kernels = layer.get_weights()[::2]
+    assert [kernel.shape for kernel in kernels] == (
+        [(48, 3, 16)] * 3 + [(3, 16, 48)])
     for kernel in kernels:
         assert 0.97 * limit < np.abs(kernel).max() <= limit
         assert abs(kernel.std() - limit / 3 ** 0.5) < 0.02 * limit
@@ -201,6 +214,14 @@ def test_every_weight_of_an_encoder_is_trained():
         # A bias on every key adds the same to all scores of a query, which
         # the softmax takes away again.
         assert moved or "key/bias" in weight.path, weight.path
+
+
+def test_an_encoder_block_drops_nothing_unless_it_is_asked_to():
+    vectors = keras.Input((None, 8))
+    everywhere = ops.ones_like(vectors[:, None, :, 0], dtype="bool")
+    model = keras.Model(vectors, encoder_block(vectors, everywhere, 2, 4, 16))
+    x = normal(2, 5, 8)
+    close(model(x, training=True), numpy_of(model(x)), atol=0)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
@@ -285,10 +306,15 @@ def test_an_encoder_is_loaded_as_it_was_saved(kind, norm_first, tmp_path):
      {"num_heads": 2, "intermediate_dim": 16, "dropout": 0.1}),
     (SinusoidalPositions(name="places"), {}),
 ], ids=lambda value: type(value).__name__)
-def test_a_layer_keeps_its_name_and_arguments(layer, config):
-    again = type(layer).from_config(layer.get_config())
-    assert again.name == "places"
+def test_a_layer_keeps_its_name_and_arguments(layer, config, tmp_path):
+    vectors = keras.Input((None, 8))
+    keras.Model(vectors, layer(vectors)).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    again = loaded.get_layer("places")
+    assert type(again) is type(layer)
     assert config.items() <= again.get_config().items()
+    x = normal(2, 5, 8)
+    close(again(x), numpy_of(layer(x)), atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", POLICIES, indirect=True)

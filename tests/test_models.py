@@ -252,10 +252,10 @@ def targets_of(name, inputs):
     return inputs if name == "gpt" else inputs[1]
 
 
-def compiled(name, **options):
+def compiled(name, optimizer="sgd", **options):
     model = built(name, num_layers=1)
     tokens = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", {
+    model.compile(optimizer, {
         "gpt": tokens, "translator": smoothed_cross_entropy,
         "masked": [tokens, keras.losses.CategoricalCrossentropy(
             from_logits=True)]}[name], **options)
@@ -263,15 +263,38 @@ def compiled(name, **options):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_batches_of_any_length_are_predicted_and_learnt(name):
+def test_batches_of_any_length_are_predicted(name):
     model = compiled(name)
     for inputs in LENGTHS[name]:
-        for output, right in zip(arrays(model.predict_on_batch(inputs)),
+        for output, right in zip(arrays(model.predict(inputs, verbose=0)),
                                  arrays(model(inputs))):
             np.testing.assert_allclose(output, right, atol=1e-4)
-    for inputs in LENGTHS[name]:
-        loss = model.train_on_batch(inputs, targets_of(name, inputs))
-        assert np.isfinite(np.asarray(loss)).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_batches_of_any_length_are_learnt_and_evaluated(name):
+    model = compiled(name)
+    parts = [(part, targets_of(name, part)) for part in LENGTHS[name]]
+    model.fit(*parts[0], verbose=0)
+    losses = [model.train_on_batch(*part) for part in parts[1:]]
+    losses += [model.evaluate(*part, verbose=0) for part in parts[:2]]
+    assert all(np.isfinite(loss).all() for loss in losses)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow",
+                    reason="the others export through TensorFlow or ONNX")
+@pytest.mark.parametrize("name, count", [("gpt", 1), ("translator", 2)])
+def test_a_model_is_exported_for_any_length(name, count, tmp_path):
+    import tensorflow as tf
+
+    model = built(name, num_layers=1)
+    ids = keras.InputSpec(dtype="int32", shape=(None, None))
+    model.export(tmp_path, verbose=False,
+                 input_signature=[ids] if count == 1 else [[ids] * count])
+    exported = tf.saved_model.load(str(tmp_path))
+    for part in LENGTHS[name]:
+        close(exported.serve(part if count == 1 else list(part)),
+              numpy_of(model(part)))
 
 
 @pytest.mark.parametrize("name, count", [("gpt", 1), ("translator", 2)])
@@ -380,7 +403,7 @@ def test_a_source_of_padding_only_gives_numbers(policy):
 def test_a_loss_in_mixed_precision_is_a_number(policy, name):
     # With TensorFlow a graph would take longer to make than this step.
     eagerly = keras.backend.backend() == "tensorflow"
-    model = compiled(name, run_eagerly=eagerly)
+    model = compiled(name, "adam", run_eagerly=eagerly)
     inputs = LENGTHS[name][1 if name != "masked" else 0]
     for _ in range(2):
         loss = model.train_on_batch(inputs, targets_of(name, inputs))

@@ -27,6 +27,7 @@ from training.masked_language_model import (
 )
 from training.translator import (
     CrossAttention,
+    CrossDecoderBlock,
     Translator,
     smoothed_cross_entropy,
 )
@@ -144,6 +145,16 @@ def test_smoothing_counts_no_padding():
         0 * targets, ops.convert_to_tensor(logits)))) == 0
 
 
+def test_a_cache_has_room_for_as_many_tokens_as_are_asked_for():
+    caches = [built("gpt").empty_cache(3, 5),
+              built("translator").start_cache(
+                  ops.convert_to_tensor(SOURCE), 5)[-1]]
+    for cache in caches:
+        assert [[tuple(part.shape) for part in pair] for pair in cache] == [
+            [(3, 2, 5, 8)] * 2] * 2
+        assert not any(numpy_of(part).any() for pair in cache for part in pair)
+
+
 # ---- what may not leak
 
 def test_gpt_does_not_see_the_future():
@@ -207,22 +218,69 @@ def test_nothing_is_dropped_unless_it_is_asked_for(model, inputs):
         np.testing.assert_array_equal(*run)
 
 
+def dropouts_of(model):
+    return [layer for layer in model._flatten_layers()
+            if type(layer) is keras.layers.Dropout]
+
+
+def rates_of(model):
+    return [layer.rate for layer in dropouts_of(model)]
+
+
 @pytest.mark.parametrize("name, count", [("gpt", 3), ("translator", 1 + 4 + 3),
                                          ("masked", 4)])
 def test_every_dropout_has_the_rate_that_was_given(name, count):
-    model = built(name, dropout=0.3)
-    rates = [layer.rate for layer in model._flatten_layers()
-             if type(layer) is keras.layers.Dropout]
+    rates = rates_of(built(name, dropout=0.3))
     # Keras' own attention has one of its own, which drops nothing.
     assert [rate for rate in rates if rate] == [0.3] * count
 
 
-def test_the_input_of_a_gpt_has_dropout():
-    model = built("gpt", dropout=0.5)
-    for block in model.blocks:
-        block.dropout.rate = 0.0
-    assert not np.allclose(numpy_of(model(IDS, training=True)),
-                           numpy_of(model(IDS)))
+PARTS = {"input": lambda model: [model.dropout],
+         "blocks": lambda model: [block.dropout for block in model.blocks],
+         "encoder": lambda model: dropouts_of(model.encoder)}
+
+
+@pytest.mark.parametrize("name, part", [
+    ("gpt", "input"), ("gpt", "blocks"), ("translator", "input"),
+    ("translator", "blocks"), ("translator", "encoder")])
+def test_each_part_of_a_model_has_dropout_of_its_own(name, part):
+    model, inputs = built(name, dropout=0.5), MODELS[name][1]
+    for layer in dropouts_of(model):
+        if layer not in PARTS[part](model):
+            layer.rate = 0.0
+    assert not np.allclose(numpy_of(model(inputs, training=True)),
+                           numpy_of(model(inputs)))
+
+
+def test_all_branches_of_a_cross_decoder_block_have_dropout():
+    block = CrossDecoderBlock(2, 16, dropout=1 - 1e-7)
+    x, memory = np.random.default_rng(0).normal(size=(2, 3, 5, 8)).astype(
+        "float32")
+    mask = np.ones((3, 1, 5), bool)
+    block(x, memory, mask)
+    reference.randomise(block)
+    close(block(x, memory, mask, training=True), x)
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.xfail(
+        strict=True, reason="their call does not name the argument training: "
+        "data/README.md, a known flaw")) for name in MODELS] + ["classifier"])
+def test_dropout_acts_when_a_model_is_fitted(name):
+    """Keras asks a model of one's own whether its call wants to know."""
+    if name == "classifier":
+        model = classifier(text_encoder(**ENCODER, dropout=0.5), dropout=0.5)
+        reference.randomise(model)
+        inputs, targets = MLM_INPUT[:2], np.ones((3, 1))
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    else:
+        model = built(name, dropout=0.5, num_layers=1)
+        inputs = LENGTHS[name][0]
+        targets, loss = targets_of(name, inputs), compiled(name).loss
+    model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    losses = [np.asarray(model.train_on_batch(inputs, targets)).ravel()[0]
+              for _ in range(2)]
+    assert abs(losses[0] - losses[1]) > 1e-4
 
 
 def test_the_columns_of_an_encoder_are_dropped_for_a_whole_text():
@@ -313,7 +371,7 @@ def test_a_model_stands_in_a_functional_model_of_any_length(name, count):
 @pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_loaded_as_it_was_saved(name, tmp_path):
-    model, inputs = built(name), MODELS[name][1]
+    model, inputs = built(name, dropout=0.3), MODELS[name][1]
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is type(model)
@@ -322,6 +380,7 @@ def test_a_model_is_loaded_as_it_was_saved(name, tmp_path):
     config = {key: value for key, value in model.get_config().items()
               if key != "encoder"}
     assert config.items() <= loaded.get_config().items()
+    assert rates_of(loaded) == rates_of(model) and 0.3 in rates_of(model)
 
 
 @pytest.mark.slow

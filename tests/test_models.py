@@ -9,6 +9,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lib.layers import (
+    CausalSelfAttention,
+    DecoderBlock,
+    LearnedPositions,
+    SinusoidalPositions,
+)
 from tests import reference
 from tests.reference import (
     COMPILED_POLICIES,
@@ -143,6 +149,89 @@ def test_smoothing_counts_no_padding():
           np.mean(losses))
     assert float(numpy_of(smoothed_cross_entropy(
         0 * targets, ops.convert_to_tensor(logits)))) == 0
+
+
+def fill(torch_layer, *layers):
+    """A PyTorch layer's weight and bias from one or several of Keras'."""
+    import torch
+
+    weights = [layer.get_weights() for layer in layers]
+    for name, parts in zip(("weight", "bias"), zip(*weights)):
+        for prefix in ("", "in_proj_"):
+            if hasattr(torch_layer, prefix + name):
+                getattr(torch_layer, prefix + name).data = torch.tensor(
+                    np.concatenate([part.T for part in parts]))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch",
+                    reason="PyTorch is loaded there only")
+def test_a_cross_decoder_block_is_pytorchs():
+    """Written by others, so that our reference has no mistake of its own."""
+    import torch
+
+    block = CrossDecoderBlock(2, 24)
+    memory = np.random.default_rng(0).normal(size=(3, 4, 16)).astype("float32")
+    x = memory[:, ::-1].copy() + 0.5
+    block(x, memory, SOURCE[:, None] != 0)
+    reference.randomise(block)
+    cross = block.cross_attention
+    other = torch.nn.TransformerDecoderLayer(
+        16, 2, 24, dropout=0, activation="gelu", layer_norm_eps=1e-3,
+        batch_first=True, norm_first=True)
+    for part, layers in {
+            other.self_attn: [block.attention.qkv_proj],
+            other.self_attn.out_proj: [block.attention.out_proj],
+            other.multihead_attn: [cross.query_proj, cross.key_proj,
+                                   cross.value_proj],
+            other.multihead_attn.out_proj: [cross.out_proj],
+            other.linear1: block.feed_forward.layers[:1],
+            other.linear2: block.feed_forward.layers[1:],
+            other.norm1: [block.norms[0]], other.norm2: [block.cross_norm],
+            other.norm3: [block.norms[1]]}.items():
+        fill(part, *layers)
+    expected = other(
+        torch.tensor(x), torch.tensor(memory),
+        tgt_mask=torch.triu(torch.ones(4, 4, dtype=bool), 1),
+        memory_key_padding_mask=torch.tensor(SOURCE == 0))
+    close(block(x, memory, SOURCE[:, None] != 0), expected.detach().numpy(),
+          atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch",
+                    reason="PyTorch is loaded there only")
+def test_the_encoder_of_a_translator_is_pytorchs():
+    import torch
+
+    encoder = built("translator", num_layers=1).encoder
+    by_type = {name: [layer for layer in encoder.layers
+                      if type(layer).__name__ == name]
+               for name in ("Dense", "LayerNormalization",
+                            "MultiHeadAttention")}
+    norms, (attention,) = by_type["LayerNormalization"], by_type[
+        "MultiHeadAttention"]
+    other = torch.nn.TransformerEncoderLayer(
+        16, 2, 64, dropout=0, layer_norm_eps=1e-3, batch_first=True,
+        norm_first=True)
+    last = torch.nn.LayerNorm(16, eps=1e-3)
+    for part, layer in zip(
+            (other.linear1, other.linear2, other.norm1, other.norm2, last),
+            (*by_type["Dense"], *norms)):
+        fill(part, layer)
+    kernels = [weight.reshape(16, 16) if weight.ndim == 3 else weight.ravel()
+               for weight in attention.get_weights()]
+    attend = other.self_attn
+    attend.in_proj_weight.data = torch.tensor(
+        np.concatenate([kernel.T for kernel in kernels[:6:2]]))
+    attend.in_proj_bias.data = torch.tensor(np.concatenate(kernels[1:6:2]))
+    attend.out_proj.weight.data = torch.tensor(kernels[6].T.copy())
+    attend.out_proj.bias.data = torch.tensor(kernels[7])
+    x = torch.tensor(reference.embedded(encoder.layers[1], next(
+        layer for layer in encoder.layers
+        if type(layer).__name__ == "LearnedPositions"), SOURCE))
+    expected = last(other(x, src_key_padding_mask=torch.tensor(SOURCE == 0)))
+    real = SOURCE != 0  # PyTorch leaves out the rest
+    close(numpy_of(encoder(SOURCE))[real], expected.detach().numpy()[real],
+          atol=1e-4)
 
 
 def test_a_cache_has_room_for_as_many_tokens_as_are_asked_for():
@@ -383,6 +472,15 @@ def test_a_model_is_loaded_as_it_was_saved(name, tmp_path):
     assert rates_of(loaded) == rates_of(model) and 0.3 in rates_of(model)
 
 
+@pytest.mark.parametrize("part", [
+    CausalSelfAttention, CrossAttention, CrossDecoderBlock, DecoderBlock, GPT,
+    LearnedPositions, MaskedLanguageModel, SinusoidalPositions, Translator])
+def test_keras_knows_each_part_by_its_name(part):
+    """Or what holds it is saved, and cannot be loaded."""
+    name = f"course>{part.__name__}"
+    assert keras.saving.get_registered_object(name) is part
+
+
 @pytest.mark.slow
 def test_a_saved_gpt_writes_the_same_in_another_process(tmp_path):
     program = """
@@ -429,10 +527,26 @@ def test_the_sizes_are_those_that_were_asked_for():
     block = (width * 3 * width + 3 * width + width * width + width
              + 8 * width * width + 5 * width + 4 * width)
     assert model.count_params() == tokens + places + 2 * block + 2 * width
-    assert built("translator").blocks[0].intermediate_dim == 64
-    dense = [layer for layer in built("translator").encoder.layers
+    model = built("translator")
+    assert model.blocks[0].intermediate_dim == 64
+    assert model.tokens.embeddings.shape == (13, 16)
+    assert model.encoder.layers[1].embeddings.shape == (12, 16)
+    dense = [layer for layer in model.encoder.layers
              if type(layer).__name__ == "Dense"]
     assert [layer.units for layer in dense] == [64, 16] * 2
+
+
+def test_the_shape_of_the_logits_is_known_beforehand():
+    assert gpt().compute_output_shape((2, 5)) == (2, 5, 12)
+    assert translator().compute_output_shape([(2, 3), (2, 5)]) == (2, 5, 13)
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("name", MODELS)
+def test_logits_are_float32_whatever_is_computed_with(policy, name):
+    make, inputs = MODELS[name]
+    for logits in keras.tree.flatten(make(num_layers=1)(inputs)):
+        assert keras.backend.standardize_dtype(logits.dtype) == "float32"
 
 
 @pytest.mark.parametrize("policy", POLICIES, indirect=True)

@@ -98,9 +98,9 @@ def keras_attention(layer, x, mask):
     return y @ ok.reshape(width, -1) + ob
 
 
-def encoder_blocks(model, x, mask, norm_first=True):
+def encoder_blocks(model, x, mask, norm_first=True, last_norm=False):
     """All blocks of a functional model, made by lib.layers.encoder_block, and
-    the normalisation after them, if there is one."""
+    with last_norm the normalisation after them."""
     def of(name):
         return [layer for layer in model.layers
                 if type(layer).__name__ == name]
@@ -119,9 +119,9 @@ def encoder_blocks(model, x, mask, norm_first=True):
                 x = x + part(norm(next(norms), x))
             else:
                 x = norm(next(norms), x + part(x))
-    for last in norms:
-        x = norm(last, x)
-    return x
+    left = [*norms, *denses]
+    assert len(left) == last_norm, left
+    return norm(left[0], x) if last_norm else x
 
 
 def decoder_block(block, x, memory=None, source_mask=None):
@@ -168,7 +168,8 @@ def encoder_output(model, ids, *more):
                if type(layer).__name__ == "LearnedPositions")
     x = sum(table[i] for table, i in zip(tables, (ids, *more)))
     mask = np.repeat((ids != 0)[:, None], ids.shape[1], axis=1)
-    return encoder_blocks(model, x + places[:ids.shape[1]], mask)
+    return encoder_blocks(model, x + places[:ids.shape[1]], mask,
+                          last_norm=True)
 
 
 def translator_logits(model, source, target):

@@ -43,6 +43,7 @@ TARGET = np.array([[2, 4, 5, 3, 1, 7], [2, 7, 5, 0, 0, 0], [2, 9, 3, 3, 4, 5]],
                   "int32")
 POSITIONS = np.array([[1, 3], [5, 0], [0, 2]], "int32")
 PAIRS = np.where(IDS, (IDS * 3) % 7 + 1, 0)
+PAIRS[[0, 1, 2], [3, 5, 0]] = 0  # the last token of a text begins no pair
 ENCODER = {"vocabulary_size": 12, "pair_count": 9, "max_length": 12,
            "embed_dim": 16, "num_layers": 2, "num_heads": 2,
            "intermediate_dim": 24}
@@ -106,6 +107,8 @@ def test_text_encoder():
     close(model([IDS, PAIRS]), reference.encoder_output(model, IDS, PAIRS),
           atol=1e-4)
     assert model.output.shape == (None, None, 16)
+    assert [layer.units for layer in model.layers
+            if type(layer).__name__ == "Dense"] == [24, 16] * 2
 
 
 def test_pooled_is_mean_and_maximum_of_what_is_real():
@@ -302,6 +305,8 @@ def test_dropout_is_for_training(name):
 ], ids=["gpt", "translator", "masked", "classifier"])
 def test_nothing_is_dropped_unless_it_is_asked_for(model, inputs):
     model = model()
+    model(inputs)
+    reference.randomise(model)
     for run in zip(arrays(model(inputs, training=True)),
                    arrays(model(inputs, training=False))):
         np.testing.assert_array_equal(*run)

@@ -446,14 +446,14 @@ def test_what_is_compiled_is_the_same_function(gpt):
     np.testing.assert_array_equal(gpt.write(PROMPT), eager)
 
 
-@pytest.mark.parametrize("xla", [False, True])
-def test_xla_is_asked_for_on_tensorflow_only(xla, monkeypatch):
+@pytest.mark.parametrize("options", [{}, {"xla": False}, {"xla": True}])
+def test_xla_is_asked_for_on_tensorflow_only(options, monkeypatch):
     seen = []
     monkeypatch.setattr(keras.Model, "compile",
                         lambda self, jit_compile: seen.append(jit_compile))
-    compiled(lambda x: x, None, xla=xla)
+    compiled(lambda x: x, None, **options)
     on_tensorflow = keras.backend.backend() == "tensorflow"
-    assert seen == [True if xla and on_tensorflow else "auto"]
+    assert seen == [True if options.get("xla") and on_tensorflow else "auto"]
 
 
 def test_a_compiled_function_uses_the_weights_as_they_are_now(gpt):

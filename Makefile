@@ -9,7 +9,7 @@ OTHER_BACKENDS = $(if $(filter jax torch,$(BACKEND)),@$(MAKE) backends)
 TWO_DIGITS = $(if $(filter 1 2 3 4 5 6 7 8 9,$(CHAPTER)),0)$(CHAPTER)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test quick notebooks exercises homework grade scoreboard checkpoints bench backends colab lint lock resolve clean
+.PHONY: help setup lab test quick notebooks exercises homework grade scoreboard checkpoints bench backends gpu colab lint lock resolve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -58,6 +58,9 @@ bench: setup ## time the course beside PyTorch, KerasHub, gensim (ONLY=generatio
 backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	  -r requirements-backends.txt
+
+gpu: setup ## pack what a machine with JAX and a GPU lacks (PYTHON_VERSION=3.12)
+	@$(BIN)/python tools/gpu.py --pack "$(or $(PYTHON_VERSION),3.12)"
 
 colab: setup ## run the chapters as Colab would, with its versions (CHAPTER=01 for one)
 	@$(BIN)/python -m tools.colab --chapter "$(CHAPTER)"

@@ -8,6 +8,7 @@ nbgrader grades two chapters, and must say the same.
 import collections
 import copy
 import csv
+import json
 import os
 import pathlib
 import warnings
@@ -244,6 +245,203 @@ def test_nbgrader_gives_the_points_that_the_checks_say(name, tmp_path):
             for exercise, points in grades["right"].points.items()}
 
 
+# ---- what comes back from students, without running it
+
+NAME = "02_gradient_descent"
+
+
+@pytest.fixture(scope="module")
+def made():
+    with grading.course(NAME) as course:
+        yield course
+
+
+def completed(made, tmp_path, text):
+    """What becomes of a submitted file: the notebook and the remarks."""
+    path = tmp_path / "a.ipynb"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    notebook, remarks = made._complete(path)
+    nbformat.validate(notebook)
+    return notebook, remarks
+
+
+def as_handed_out(made, notebook):
+    """Whether each cell of the course is there once, with its metadata, and
+    each of checks with its text."""
+    cells = [cell for cell in notebook.cells if grading.grade_id_of(cell)]
+    expected = cells_by_id(made.release)
+    assert sorted(map(grading.grade_id_of, cells)) == sorted(expected)
+    for cell in cells:
+        original = expected[grading.grade_id_of(cell)]
+        assert cell.metadata == original.metadata
+        if grading.is_grade(original):
+            assert cell.source == original.source
+    return True
+
+
+def each_cell(change):
+    def damage(saved):
+        for cell in saved["cells"]:
+            change(cell)
+    return damage
+
+
+def worksheets(saved):
+    cells = saved.pop("cells")
+    for cell in cells:
+        cell["input"] = cell.pop("source")
+    saved |= {"worksheets": [{"cells": cells}], "nbformat": 3}
+
+
+ODD_FORMATS = {
+    "minor 2": lambda saved: saved.update(nbformat_minor=2),
+    "minor 4": lambda saved: saved.update(nbformat_minor=4),
+    "minor 99": lambda saved: saved.update(nbformat_minor=99),
+    "no minor": lambda saved: saved.pop("nbformat_minor"),
+    "no format": lambda saved: [saved.pop("nbformat"),
+                                saved.pop("nbformat_minor")],
+    "format 3": worksheets,
+    "kernelspec null": lambda saved: saved["metadata"].update(kernelspec=None),
+    "kernelspec empty": lambda saved: saved["metadata"].update(kernelspec={}),
+    "no language": lambda saved: saved["metadata"].update(language_info={}),
+    "no metadata": lambda saved: saved.pop("metadata"),
+    "metadata null": lambda saved: saved.update(metadata=None),
+    "extra key": lambda saved: saved.update(worksheet=1),
+    "no count": each_cell(lambda cell: cell.pop("execution_count", None)),
+    "count text": each_cell(lambda cell: cell.update(execution_count="3")),
+    "no outputs": each_cell(lambda cell: cell.pop("outputs", None)),
+    "outputs null": each_cell(lambda cell: cell.update(outputs=None)),
+    "odd output": each_cell(lambda cell: cell.update(outputs=[{"a": 1}])),
+    "extra in cells": each_cell(lambda cell: cell.update(collapsed=True)),
+    "same id": each_cell(lambda cell: cell.update(id="a")),
+    "id number": each_cell(lambda cell: cell.update(id=7)),
+    "no id": each_cell(lambda cell: cell.pop("id")),
+    "source list": each_cell(lambda cell: cell.update(
+        source=cell["source"].splitlines(True))),
+    "no type": each_cell(lambda cell: cell.pop("cell_type")),
+    "all raw": each_cell(lambda cell: cell.update(cell_type="raw")),
+    "null among cells": lambda saved: saved["cells"].append(None),
+    "cell without metadata": lambda saved: saved["cells"].append(
+        {"cell_type": "code", "source": "1"}),
+    "metadata list": lambda saved: saved["cells"].append(
+        {"cell_type": "code", "source": "1", "metadata": []}),
+}
+
+
+@pytest.mark.parametrize("damage", ODD_FORMATS.values(), ids=ODD_FORMATS)
+def test_what_editors_write_costs_no_point(made, tmp_path, damage):
+    saved = json.loads(nbformat.writes(solved(NAME)))
+    for cell in saved["cells"]:
+        cell["source"] = "".join(cell["source"])
+    damage(saved)
+    notebook, remarks = completed(made, tmp_path, json.dumps(saved))
+    assert as_handed_out(made, notebook) and remarks == []
+    answers = cells_by_id(solved(NAME))
+    assert {grade_id: cell.source for grade_id, cell
+            in cells_by_id(notebook).items()} == {
+        grade_id: cell.source for grade_id, cell in answers.items()}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_notebook_in_another_encoding_is_read(made, tmp_path, encoding):
+    text = nbformat.writes(solved(NAME)).encode(encoding)
+    assert completed(made, tmp_path, text)[1] == []
+
+
+@pytest.mark.parametrize("text, message", [
+    (b"", "not a readable notebook"), (b"{", "not a readable notebook"),
+    (b"[]", "not a readable notebook"), (b"\x00\xff", "not a readable"),
+    (b'{"cells": 3}', "not a readable notebook"),
+    (b'{"cells": []}', "none of the cells of 02_gradient_descent")])
+def test_what_is_no_notebook_says_so(made, tmp_path, text, message):
+    with pytest.raises(grading.HomeworkError, match=message):
+        completed(made, tmp_path, text)
+
+
+def test_an_answer_in_a_new_cell_is_not_undone(made, tmp_path):
+    notebook = solved(NAME)
+    answer, *_ = (cell for cell in notebook.cells if grading.grade_id_of(cell))
+    exercise = answer.metadata.nbgrader.grade_id
+    answer.metadata.pop("nbgrader")
+    notebook, remarks = completed(made, tmp_path, nbformat.writes(notebook))
+    assert as_handed_out(made, notebook)
+    assert answer.source in [cell.source for cell in notebook.cells]
+    assert cells_by_id(notebook)[exercise].source.startswith("# This cell was")
+    assert remarks == [f"cell deleted: {exercise}"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_is_typed_into_a_cell_of_checks_is_run_before_them(
+        made, tmp_path, keep):
+    notebook = solved(NAME)
+    places = [i for i, cell in enumerate(notebook.cells)
+              if (grading.grade_id_of(cell) or "").startswith("check-")]
+    check = notebook.cells[places[0]]
+    checks = check.source
+    check.source = (checks + "\n\n" if keep else "") + "typed = 1"
+    notebook, remarks = completed(made, tmp_path, nbformat.writes(notebook))
+    assert as_handed_out(made, notebook)
+    place, = (i for i, cell in enumerate(notebook.cells)
+              if cell.source == "typed = 1")
+    assert notebook.cells[place + 1].source == checks
+    assert remarks == [f"checks changed: {grading.grade_id_of(check)}"]
+
+
+@pytest.mark.parametrize("error, expected", [
+    (("SyntaxError", "expected ':' (123.py, line 1)"),
+     "SyntaxError: expected ':' (line 1)"),
+    (("NotImplementedError", ""), "not solved"),
+    (("CellTimeoutError", "x"), "stopped, it ran too long"),
+    (("AssertionError", "\nArrays\x1b[0m differ\n [1 2]"),
+     "AssertionError: Arrays [0m differ [1 2]"),
+    (("ValueError", "a " * 500), "ValueError: " + "a " * 143 + "…")])
+def test_an_error_is_told_in_one_line(error, expected):
+    name, value = error
+    assert grading._explain(v4.new_output(
+        "error", ename=name, evalue=value)) == expected
+
+
+def test_what_cannot_be_read_gets_a_line_too(tmp_path):
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "empty.ipynb").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.ipynb").write_text("{}")
+    assert [path.name for path in homework.submitted_files(tmp_path)] == [
+        "empty.ipynb", "a.ipynb", "link.ipynb"]
+
+
+# ---- the table
+
+GRADES = [homework.Grade("=1+1", {"pad": 2.0}, ["@a\x07b", "c"])]
+
+
+def test_the_table_holds_no_formula_and_the_maxima(tmp_path):
+    path = homework.write_table(tmp_path / "grades.csv", {"pad": 3.0}, GRADES)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["submission", "pad", "total", "remarks"],
+            ["(maximum)", "3.0", "3.0", ""],
+            ["'=1+1", "2.0", "2.0", "'@a b; c"]]
+
+
+def test_a_table_that_cannot_be_written_stays_whole(tmp_path, monkeypatch):
+    table = tmp_path / "grades.csv"
+    homework.write_table(table, {"pad": 3.0}, GRADES)
+    before = table.read_bytes()
+
+    class Full:
+        def writerows(self, rows):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(homework.csv, "writer", lambda file: Full())
+    with pytest.raises(grading.HomeworkError, match="No space left"):
+        homework.write_table(table, {"pad": 3.0}, GRADES)
+    assert table.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [table]
+
+
+# ---- whole submissions
+
 @pytest.mark.slow
 def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
                                                                 capsys):
@@ -306,7 +504,8 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     assert remarks["anna"] == remarks["colab"] == ""
     assert remarks["deleted"] == (
         "cell deleted: pad; cell deleted: check-pad; "
-        "cell deleted: check-scores; pad: not solved")
+        "cell deleted: check-scores; "
+        "pad: NameError: name 'pad' is not defined")
     assert "pad: stopped, it ran too long" in remarks["endless"]
     assert "ends its own kernel" in remarks["exits"]
     assert "another chapter" in remarks["other"]
@@ -319,7 +518,9 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
         rows = list(csv.reader(file))
     assert rows[0] == ["submission", "pad", "buckets", "scores", "balanced",
                        "total", "remarks"]
-    assert {row[0]: float(row[5]) for row in rows[1:]} == {
+    assert rows[1][0] == "(maximum)"
+    assert sum(map(float, rows[1][1:5])) == float(rows[1][5]) == 10
+    assert {row[0]: float(row[5]) for row in rows[2:]} == {
         who: grade.total for who, grade in grades.items()}
     earlier, = tmp_path.glob("grades-*.csv")
     assert earlier.read_text() == "an earlier table"
@@ -342,7 +543,7 @@ def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
         homework.grade("01", tmp_path)
     table = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig")
     assert [line.split(",")[0] for line in table.splitlines()] == [
-        "submission", "anna"]
+        "submission", "(maximum)", "anna"]
 
 
 @pytest.mark.slow

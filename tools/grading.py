@@ -6,20 +6,24 @@ notebook in students' hands is mended first, where nbgrader would give up.
 """
 
 import asyncio
+import codecs
 import contextlib
 import copy
 import functools
+import json
 import os
 import pathlib
 import re
 import shutil
 import sys
 import tempfile
+import textwrap
 import warnings
 from unittest import mock
 
 import nbformat
 import nbgrader.api
+from nbformat import v4
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import is_grade
 from traitlets.config import Config
@@ -92,7 +96,7 @@ class Course:
         except HomeworkError as error:
             return nothing, [str(error)]
         except Exception as error:  # whatever it is, the others are graded
-            return nothing, ["could not be graded: " + _first_line(
+            return nothing, ["could not be graded: " + _one_line(
                 f"{type(error).__name__}: {error}")]
         if (result.get("error") or "").rstrip().endswith("KeyboardInterrupt"):
             raise KeyboardInterrupt
@@ -101,27 +105,40 @@ class Course:
     def _complete(self, path):
         """The submitted notebook with the course's cells as they were.
 
-        What students do to cells by accident, nbgrader answers with an error:
-        deleted cells are put back, copies and cells of other chapters become
-        ordinary ones, and types and metadata are those that we handed out.
+        What students and editors do to cells by accident, nbgrader answers
+        with an error: cells of the course get back their type, their metadata
+        and, if they are checks, their text; missing ones are put back, copies
+        and cells of other chapters become ordinary ones. Nothing that was
+        handed in is lost: what stands in a cell of checks is run before them.
         """
-        notebook = _read(path)
         asked = {grade_id_of(cell): cell for cell in self.release.cells
                  if grade_id_of(cell)}
-        have = set()
-        for cell in reversed(notebook.cells):  # of copies, the last counts
-            grade_id = grade_id_of(cell)
-            cell.metadata.pop("nbgrader", None)
-            cell.metadata.pop("tags", None)  # one could skip the execution
-            if grade_id in asked and grade_id not in have:
-                have.add(grade_id)
-                _restore(cell, asked[grade_id])
+        cells, remarks, have = [], [], set()
+        for grade_id, source in reversed(_read(path)):
+            if grade_id not in asked or grade_id in have:
+                cells.append(v4.new_code_cell(source))  # of copies, the last
+                continue                                # one counts
+            have.add(grade_id)
+            cell = copy.deepcopy(asked[grade_id])
+            cells.append(cell)
+            if not is_grade(cell):
+                cell.source = source
+            elif answer := _beside(source, cell.source):
+                remarks.append(f"checks changed: {grade_id}")
+                cells.append(v4.new_code_cell(answer))
         if not have:
             raise HomeworkError(f"none of the cells of {self.name} are in it: "
                                 "another chapter, or not the course's file")
         missing = [grade_id for grade_id in asked if grade_id not in have]
-        notebook.cells += [copy.deepcopy(asked[name]) for name in missing]
-        return notebook, [f"cell deleted: {name}" for name in missing]
+        for name in missing:
+            cell = copy.deepcopy(asked[name])
+            if not is_grade(cell):  # the stub would undo an answer elsewhere
+                cell.source = "# This cell was missing."
+            cells.insert(0, cell)
+        notebook = v4.new_notebook(cells=cells[::-1],
+                                   metadata=self.release.metadata)
+        return notebook, (remarks[::-1]
+                          + [f"cell deleted: {name}" for name in missing])
 
     def _results(self, student):
         """Points by exercise, and why some were lost.
@@ -132,12 +149,15 @@ class Course:
         graded = nbformat.read(self.folder / "autograded" / student / self.name
                                / f"{self.name}.ipynb", as_version=4)
         points, remarks = dict.fromkeys(self.max_points, 0.0), []
+        errors = {grade_id_of(cell): [output for output in cell.outputs
+                                      if output.output_type == "error"]
+                  for cell in graded.cells if grade_id_of(cell)}
         for cell in filter(is_grade, graded.cells):
             exercise = exercise_of(cell)
-            errors = [output for output in cell.outputs
-                      if output.output_type == "error"]
-            if errors:
-                remarks.append(f"{exercise}: {_explain(errors[0])}")
+            if errors[grade_id_of(cell)]:
+                # An answer that fails itself says more than its checks do.
+                first, *_ = errors.get(exercise) or errors[grade_id_of(cell)]
+                remarks.append(f"{exercise}: {_explain(first)}")
             elif cell.execution_count is None:
                 remarks.append(f"{exercise}: its checks were not run")
             else:
@@ -146,29 +166,46 @@ class Course:
 
 
 def _read(path):
-    """A submitted file as a notebook.
+    """The code cells of a submitted file: list of (grade_id or None, source).
+
+    Editors write what the format does not allow, and leave out what it asks
+    for. Nothing of a cell matters here but its text and its id.
 
     Raises:
-        HomeworkError: it is none.
+        HomeworkError: it is no notebook.
     """
-    if path.suffix.lower() != ".ipynb":
-        raise HomeworkError("not a notebook: hand in the .ipynb file")
     try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"),
-                                  as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises many kinds
+        content = path.read_bytes()
+        two_bytes = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        saved = json.loads(content.decode("utf-16" if two_bytes
+                                          else "utf-8-sig"))
+        sheets = saved.get("worksheets") or [saved]  # formats before 4
+        cells = [cell for sheet in sheets for cell in sheet["cells"]
+                 if isinstance(cell, dict)]
+    except Exception as error:  # of many kinds; the others are to be graded
+        if path.suffix.lower() != ".ipynb":
+            raise HomeworkError("not a notebook: hand in the .ipynb "
+                                "file") from error
         raise HomeworkError("not a readable notebook: "
-                            + _first_line(error)) from error
-    return notebook
+                            + _one_line(error)) from error
+    return [(grade_id_of(cell), _text(cell)) for cell in cells
+            if cell.get("cell_type", "code") == "code" or grade_id_of(cell)]
 
 
-def _restore(cell, original):
-    """Give a submitted cell the type and metadata of the one handed out."""
-    cell.pop("attachments", None)
-    cell.cell_type = "code"
-    cell.outputs, cell.execution_count = [], None
-    cell.metadata["nbgrader"] = copy.deepcopy(original.metadata.nbgrader)
+def _text(cell):
+    """The text of a cell, in whatever form it was saved."""
+    source = cell.get("source", cell.get("input"))
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    return source if isinstance(source, str) else ""
+
+
+def _beside(source, checks):
+    """What was typed into a cell of checks, without the checks."""
+    def tidy(text):
+        return "\n".join(map(str.rstrip, text.strip().splitlines()))
+
+    return tidy(source).replace(tidy(checks), "").strip()
 
 
 def exercise_of(cell):
@@ -178,14 +215,16 @@ def exercise_of(cell):
 
 def grade_id_of(cell):
     """nbgrader's id of a cell, or None; also for damaged metadata."""
-    metadata = cell.metadata.get("nbgrader")
+    metadata = cell.get("metadata")
+    metadata = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = metadata.get("grade_id") if isinstance(metadata, dict) else None
     return grade_id if isinstance(grade_id, str) else None
 
 
-def _first_line(text):
-    line = (str(text).strip() or "no message").splitlines()[0]
-    return line if len(line) <= 160 else line[:159] + "…"
+def _one_line(text):
+    """A message without line breaks and control characters, not too long."""
+    line = "".join(c if c.isprintable() else " " for c in str(text))
+    return textwrap.shorten(line, 300, placeholder=" …") or "no message"
 
 
 def _explain(error):
@@ -193,7 +232,8 @@ def _explain(error):
         return "not solved"
     if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):
         return "stopped, it ran too long"
-    return _first_line(f"{error.ename}: {error.evalue}")
+    where = re.sub(r"\(\S+, (line \d+)\)$", r"(\1)", error.evalue)
+    return _one_line(f"{error.ename}: {where}")
 
 
 def _why_it_failed(result):
@@ -202,7 +242,7 @@ def _why_it_failed(result):
         return "it ends its own kernel (exit, or too much memory)"
     errors = re.findall(r"^\s*(\w[\w.]*(?:Error|Exception): .*)", log,
                         re.MULTILINE)
-    return "could not be run: " + _first_line(
+    return "could not be run: " + _one_line(
         errors[-1] if errors else result.get("error"))
 
 

@@ -9,7 +9,9 @@ machine or an account where that is acceptable.
 """
 
 import argparse
+import contextlib
 import csv
+import os
 import pathlib
 import sys
 import time
@@ -106,9 +108,11 @@ def assign(chapter):
 
 
 def submitted_files(folder):
-    """Files in a folder of submissions, as paths, in alphabetical order.
+    """What was handed in, as paths, in alphabetical order.
 
-    Hidden files, checkpoints and our own tables are left out.
+    Hidden files, checkpoints and our own tables are left out; what cannot be
+    read (a broken link, a folder without rights, an empty one with the name of
+    a notebook) is not, so that its student gets a line.
 
     Raises:
         HomeworkError: there is no such folder, or nothing in it.
@@ -116,7 +120,8 @@ def submitted_files(folder):
     if not folder.is_dir():
         raise HomeworkError(f"{folder} is not a folder. Say SUBMISSIONS= and "
                             "the folder that holds the notebooks.")
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()
+    files = [path for path in sorted(folder.rglob("*"))
+             if (path.is_file() or is_unreadable(path))
              and not any(part.startswith(".")
                          for part in path.relative_to(folder).parts)
              and not (path.parent == folder and path.suffix == ".csv"
@@ -124,6 +129,16 @@ def submitted_files(folder):
     if not files:
         raise HomeworkError(f"{folder} holds no submissions.")
     return files
+
+
+def is_unreadable(path):
+    """Whether somebody handed something in that holds no file for us."""
+    if not path.is_dir():
+        return path.is_symlink()
+    try:
+        return path.suffix == ".ipynb" and not any(path.iterdir())
+    except OSError:
+        return True
 
 
 def grade(chapter, folder, timeout=CELL_TIMEOUT):
@@ -159,7 +174,8 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
             points, remarks = made.grade(path, f"s{number}")
             result = Grade(submission.removesuffix(".ipynb"), points, remarks)
             grades.append(result)
-            table = write_table(table, grades)  # now: whatever comes, it stays
+            # Now, so that it stays whatever comes.
+            table = write_table(table, made.max_points, grades)
             print(f"[{number}/{len(files)}] {result.submission}: "
                   f"{result.total:g} of {sum(made.max_points.values()):g}"
                   + "".join(f"; {remark}" for remark in remarks), flush=True)
@@ -175,24 +191,40 @@ def keep_old_table(table):
         table.rename(table.with_name(f"grades-{written}.csv"))
 
 
-def write_table(table, grades):
+def write_table(table, max_points, grades):
     """Write the grades as CSV; return the path that was written.
 
-    With a byte-order mark, so that spreadsheets show Chinese names. If the
-    table is open in one that locks it, the grades go beside it.
+    It is there as a whole or not at all, and has a byte-order mark, so that
+    spreadsheets show Chinese names. If the table is open in one that locks it,
+    the grades go beside it.
     """
+    rows = [["submission", *max_points, "total", "remarks"],
+            ["(maximum)", *max_points.values(), sum(max_points.values()), ""]]
+    for result in grades:
+        rows.append([no_formula(result.submission), *result.points.values(),
+                     result.total, no_formula("; ".join(result.remarks))])
+    unfinished = table.with_name(f".{table.name}.unfinished")
     try:
-        table.touch()
-    except PermissionError:
-        table = table.with_name(f"grades-{time.time():.0f}.csv")
-    with open(table, "w", encoding="utf-8-sig", newline="",
-              errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        writer.writerow(["submission", *grades[0].points, "total", "remarks"])
-        for result in grades:
-            writer.writerow([result.submission, *result.points.values(),
-                             result.total, "; ".join(result.remarks)])
+        with open(unfinished, "w", encoding="utf-8-sig", newline="") as file:
+            csv.writer(file).writerows(rows)
+        try:
+            os.replace(unfinished, table)
+        except PermissionError:
+            table = table.with_name(f"grades-{time.time():.0f}.csv")
+            os.replace(unfinished, table)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise HomeworkError(
+            f"{table} cannot be written ({error.strerror}). What it holds is "
+            "complete; make room and grade the others again.") from error
     return table
+
+
+def no_formula(text):
+    """A text that no spreadsheet computes, without control characters."""
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
 
 
 def main():

@@ -65,8 +65,9 @@ gpu: setup ## pack what a machine with JAX and a GPU lacks (PYTHON_VERSION=3.12)
 colab: setup ## run the chapters as Colab would, with its versions (CHAPTER=01 for one)
 	@$(BIN)/python -m tools.colab --chapter "$(CHAPTER)"
 
-lint: setup ## check the style of Python files and notebooks
+lint: setup ## check the style of Python files, and that notebooks are tidy
 	$(BIN)/python -m ruff check .
+	@$(BIN)/python -m tools.notebooks --check
 
 lock: setup ## pin requirements.txt in requirements.lock, for every system
 	$(BIN)/python -m pip install --quiet uv

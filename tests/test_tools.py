@@ -68,6 +68,42 @@ def test_library_logs_are_dropped(notebook_of):
     assert [o.name for o in outputs] == ["stdout"]
 
 
+TRACES = {
+    "metadata are those of an editor": lambda notebook, cell: notebook
+    .metadata.kernelspec.update(display_name="Python 3 (ipykernel)"),
+    "not run in order": lambda notebook, cell: cell.update(execution_count=7),
+    "times of its run": lambda notebook, cell: cell.metadata.update(
+        execution={"iopub.status.busy": "2026"}),
+    "stored stderr": lambda notebook, cell: cell.outputs.append(
+        v4.new_output("stream", name="stderr", text="I0000 00:00:17 a log")),
+    "stored error": lambda notebook, cell: cell.outputs.append(
+        v4.new_output("error", ename="E", evalue="", traceback=[])),
+    "an absolute path": lambda notebook, cell: cell.outputs.append(
+        v4.new_output("stream", text="/home/anna/x")),
+}
+
+
+@pytest.mark.parametrize("reason", TRACES)
+def test_traces_of_an_editor_are_found(notebook_of, reason):
+    path = notebook_of("1 + 1")
+    notebooks.run(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert notebooks.untidy(notebook) == []
+    TRACES[reason](notebook, notebook.cells[-1])
+    found, = notebooks.untidy(notebook)
+    assert reason in found
+
+
+def test_the_check_says_what_to_type(monkeypatch, notebook_of, capsys):
+    path = notebook_of("1 + 1")
+    monkeypatch.setattr(notebooks, "ROOT", path.parent)
+    with pytest.raises(SystemExit, match="make notebooks CHAPTER"):
+        notebooks.check([path])
+    assert f"{path.name}: its cells were not run" in capsys.readouterr().out
+    notebooks.run(path)
+    notebooks.check([path])
+
+
 def test_unknown_chapter_lists_those_there_are():
     with pytest.raises(SystemExit, match="no chapter '99'.*01"):
         notebooks.chapter_notebooks("99")

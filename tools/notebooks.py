@@ -120,6 +120,45 @@ def tidy(notebook):
         cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
 
 
+def untidy(notebook):
+    """Why a notebook is not as run() writes it, one sentence a reason.
+
+    Somebody who opens, runs and saves a chapter in JupyterLab leaves traces
+    that harm nobody, so this is no test: `make lint` asks for it.
+    """
+    reasons = []
+    if notebook.metadata != METADATA:
+        reasons.append("its metadata are those of an editor")
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if [cell.execution_count for cell in cells] != list(
+            range(1, len(cells) + 1)):
+        reasons.append("its cells were not run in order, each once")
+    for cell in cells:
+        if "execution" in cell.metadata:
+            reasons.append("the times of its run are in it")
+        kinds = {o.get("name", o.output_type) for o in cell.outputs}
+        reasons += [f"a cell has stored {kind}"
+                    for kind in sorted(kinds & {"stderr", "error"})]
+        reasons += unwanted(cell.outputs)
+    return list(dict.fromkeys(reasons))
+
+
+def check(paths):
+    """Say which notebooks are not as `make notebooks` writes them.
+
+    Raises:
+        SystemExit: one is not; the message says what to type.
+    """
+    found = False
+    for path in paths:
+        for reason in untidy(nbformat.read(path, as_version=4)):
+            found = True
+            print(f"{path.relative_to(ROOT)}: {reason}")
+    if found:
+        sys.exit("To keep your changes, type `make notebooks CHAPTER=…`; to "
+                 "get back what was there, `git checkout -- notebooks`.")
+
+
 def run(path):
     """Execute one notebook in its folder and write it back, tidied.
 
@@ -139,7 +178,12 @@ def run(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chapter", help="only this one, such as 01")
-    paths = chapter_notebooks(parser.parse_args().chapter or None)
+    parser.add_argument("--check", action="store_true",
+                        help="run nothing; say which are not as stored")
+    arguments = parser.parse_args()
+    paths = chapter_notebooks(arguments.chapter or None)
+    if arguments.check:
+        return check(paths)
     failed = []
     for path in paths:
         print(f"{path.relative_to(ROOT)} … ", end="", flush=True)

@@ -80,4 +80,4 @@ resolve: setup ## can it be installed with each Python, on each system?
 	@$(BIN)/python -m tools.resolve
 
 clean: ## remove the environment and everything that can be made again
-	rm -rf .venv .venv-colab homework .pytest_cache
+	rm -rf .venv .venv.old .venv-colab homework .pytest_cache

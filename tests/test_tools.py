@@ -152,17 +152,71 @@ def test_failed_installation_leaves_no_stamp(tmp_path, monkeypatch):
     assert not (tmp_path / "stamp").exists()
 
 
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder that is to get an environment."""
+    venv = tmp_path / ".venv"
+    python = pathlib.Path(environment.PYTHON).relative_to(ROOT / ".venv")
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("")
+    for name, path in (("VENV", venv), ("LOCK", lock), ("PYTHON", venv / python),
+                       ("STAMP", venv / "course-installed.txt")):
+        monkeypatch.setattr(environment, name, str(path))
+    return tmp_path
+
+
 @pytest.mark.slow
-def test_half_made_environment_is_made_anew(tmp_path, monkeypatch):
+def test_half_made_environment_is_made_anew(place):
     """A venv without pip, as a stopped installation leaves behind."""
-    monkeypatch.setattr(environment, "VENV", str(tmp_path / "venv"))
-    python = (tmp_path / "venv"
-              / pathlib.Path(environment.PYTHON).relative_to(ROOT / ".venv"))
-    monkeypatch.setattr(environment, "PYTHON", str(python))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip",
-                    tmp_path / "venv"], check=True)
-    environment.make_environment()
-    subprocess.run([python, "-c", "import pip"], check=True)
+                    environment.VENV], check=True)
+    assert not environment.can_be_kept()
+    environment.main()
+    assert environment.can_be_kept() and environment.is_current()
+
+
+def whole(place, first_line):
+    """A working environment, as far as can be seen from outside."""
+    python = pathlib.Path(environment.PYTHON)
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    pathlib.Path(environment.STAMP).write_text(first_line + "\nof old")
+
+
+@pytest.mark.parametrize("line, kept", [
+    (environment.kind, True), (lambda: "3.9 " + environment.VENV, False),
+    (lambda: environment.kind() + " of another place", False)])
+def test_an_environment_of_another_python_or_place_is_not_kept(
+        place, line, kept):
+    whole(place, line())
+    assert environment.can_be_kept() == kept
+
+
+@pytest.mark.parametrize("fails", ["make_environment", "install"])
+def test_what_worked_is_back_where_no_new_one_can_be_made(
+        place, monkeypatch, fails):
+    whole(place, "3.9 " + environment.VENV)
+    for name in ("make_environment", "install"):
+        monkeypatch.setattr(environment, name, lambda: None)
+    monkeypatch.setattr(environment, fails, lambda: sys.exit("no network"))
+    with pytest.raises(SystemExit, match="no network"):
+        environment.main()
+    assert environment.stamp() == f"3.9 {environment.VENV}\nof old"
+    assert sorted(path.name for path in place.iterdir()) == [
+        ".venv", "requirements.lock"]
+
+
+def test_a_change_of_the_lock_needs_no_room_for_all(place, monkeypatch):
+    whole(place, environment.kind())
+    monkeypatch.setattr(environment, "check_disk", lambda: sys.exit("full"))
+    monkeypatch.setattr(environment, "install", lambda: None)
+    environment.main()
+
+
+def test_a_file_in_the_place_of_the_environment_is_named(place):
+    (place / ".venv").write_text("")
+    with pytest.raises(SystemExit, match="The file .venv stands"):
+        environment.main()
 
 
 def test_environment_script_is_readable_for_an_old_python():

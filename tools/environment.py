@@ -41,36 +41,51 @@ def check_disk():
 
 
 def fingerprint():
-    """What the environment was made from: the lock file and this Python."""
+    """What the environment was made from: this Python, the place where it
+    stands (its programs know it by heart), and the lock file."""
     with open(LOCK, "rb") as lock:
         digest = hashlib.sha256(lock.read()).hexdigest()
-    return "{}.{} {}".format(sys.version_info[0], sys.version_info[1], digest)
+    return "{}\n{}".format(kind(), digest)
+
+
+def kind():
+    return "{}.{} {}".format(sys.version_info[0], sys.version_info[1], VENV)
+
+
+def stamp():
+    """What the environment says of itself; "" if it is none, or half made."""
+    if not (os.path.exists(STAMP) and os.path.exists(PYTHON)):
+        return ""
+    with open(STAMP) as text:
+        return text.read()
 
 
 def is_current():
-    if not (os.path.exists(STAMP) and os.path.exists(PYTHON)):
+    return stamp() == fingerprint()
+
+
+def can_be_kept():
+    """Whether .venv is a whole environment of this Python in this place."""
+    made = stamp()
+    if made and made.splitlines()[0] != kind():
         return False
-    with open(STAMP) as stamp:
-        return stamp.read() == fingerprint()
-
-
-def make_environment():
-    """Create .venv afresh if it is not a whole one of this Python's."""
     version = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
     try:
         found = subprocess.check_output([PYTHON, "-c", version],
                                         stderr=subprocess.DEVNULL).decode()
     except (OSError, subprocess.CalledProcessError):
-        found = ""
-    if found.strip() == "{}.{}".format(*sys.version_info[:2]):
-        return
+        return False
+    return found.strip() == "{}.{}".format(*sys.version_info[:2])
+
+
+def make_environment():
     print("Making the environment .venv ...", flush=True)
     try:
         subprocess.check_call([sys.executable, "-m", "venv", "--clear", VENV])
     except subprocess.CalledProcessError:
-        sys.exit("Python could not make a virtual environment. On Debian and "
-                 "Ubuntu its part for that is a package of its own: "
-                 "apt install python3-venv")
+        sys.exit("Python could not make a virtual environment; the reason "
+                 "stands above. If it is ensurepip, on Debian and Ubuntu that "
+                 "is a package of its own: apt install python3-venv")
 
 
 def install():
@@ -84,18 +99,40 @@ def install():
     except subprocess.CalledProcessError:
         sys.exit("The installation did not finish; the reason stands above. "
                  "Call this again to go on where it stopped.")
-    with open(STAMP, "w") as stamp:
-        stamp.write(fingerprint())
+    with open(STAMP, "w") as text:
+        text.write(fingerprint())
+
+
+def replace():
+    """Make the environment anew; the one that worked is back if that fails."""
+    old = VENV + ".old"
+    shutil.rmtree(old, ignore_errors=True)
+    if stamp():
+        os.rename(VENV, old)
+    try:
+        make_environment()
+        install()
+    except (SystemExit, KeyboardInterrupt):
+        if os.path.exists(old):
+            shutil.rmtree(VENV, ignore_errors=True)
+            os.rename(old, VENV)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def main():
     check_python()
     if is_current():
         return
-    check_disk()
+    if os.path.exists(VENV) and not os.path.isdir(VENV):
+        sys.exit("The file .venv stands where the environment belongs: move "
+                 "it away, then call this again.")
     try:
-        make_environment()
-        install()
+        if can_be_kept():
+            install()
+        else:
+            check_disk()
+            replace()
     except KeyboardInterrupt:
         sys.exit("\nStopped. Call this again to go on.")
     print("The environment is ready.")

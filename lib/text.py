@@ -8,12 +8,23 @@ import json
 import logging
 import os
 import pathlib
+import tempfile
 import unicodedata
+import warnings
 
-import jieba
 import keras
 
+with warnings.catch_warnings():  # of what new versions of Python dislike in it
+    warnings.simplefilter("ignore")
+    import jieba
+
 jieba.setLogLevel(logging.WARNING)  # it reports its start-up on stderr
+# It keeps its dictionary in the folder for temporary files, where another
+# user's stands in the way: each has one of his own.
+if hasattr(os, "getuid"):
+    jieba.dt.tmp_dir = os.path.join(tempfile.gettempdir(),
+                                    f"jieba-{os.getuid()}")
+    os.makedirs(jieba.dt.tmp_dir, exist_ok=True)
 
 PADDING_ID = 0
 UNKNOWN_ID = 1

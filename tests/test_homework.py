@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import warnings
 
 import nbformat
@@ -408,6 +409,30 @@ def test_what_cannot_be_read_gets_a_line_too(tmp_path):
     (tmp_path / "full" / "a.ipynb").write_text("{}")
     assert [path.name for path in homework.submitted_files(tmp_path)] == [
         "empty.ipynb", "a.ipynb", "link.ipynb"]
+
+
+# ---- the copy for students
+
+def test_a_copy_for_students_holds_no_answer(tmp_path):
+    folder = tmp_path / "copy"
+    homework.handout(folder)
+    assert (folder / "notebooks/exercises" / f"{NAME}.ipynb").exists()
+    assert (folder / "lib/text.py").exists()
+    text = "".join(cell.source for path in folder.rglob("*.ipynb")
+                   for cell in code_cells(path))
+    hidden = re.compile(r"### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)\n *### END",
+                        re.DOTALL)
+    found = [match[2] for name in NAMES for cell in solutions(name)
+             for match in hidden.finditer(cell.source)]
+    assert len(found) > 2 * len(NAMES)
+    assert [lines for lines in found if lines in text] == []
+    with pytest.raises(grading.HomeworkError, match="Name another"):
+        homework.handout(folder)
+
+
+def test_a_copy_needs_a_place():
+    with pytest.raises(grading.HomeworkError, match="Say FOLDER="):
+        homework.handout("")
 
 
 # ---- the table

@@ -4,6 +4,7 @@ A small notebook with right and wrong stored outputs goes through
 `pytest --nbval` with the rules of conftest.py, once.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -69,6 +70,10 @@ CELLS = {
     "unexpected exception": (False, "1 / 0", None, []),
     "expected exception, not run yet": (
         True, "raise NotImplementedError()", None, ["raises-exception"]),
+    "a user's settings of Keras do not reach it": (
+        True, "import os\n"
+        "print('keras.json' in os.listdir(os.environ['KERAS_HOME']))",
+        stream("False\n"), []),
     "--seed replaces the seed": (
         True, "class keras: set_random_seed = print\nkeras.set_random_seed(1)",
         stream("7\n"), []),
@@ -86,6 +91,18 @@ def strict_run(path, **variables):
              "PYTHONIOENCODING": "utf-8", **variables})
 
 
+def configured(folder):
+    """Variables that lead to a user's own Keras settings, and to a kernel of
+    another environment."""
+    (folder / "keras.json").write_text('{"floatx": "float64"}')
+    kernel = folder / "kernels/python3/kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({
+        "argv": ["no-such-python", "{connection_file}"],
+        "display_name": "Python 3", "language": "python"}))
+    return {"KERAS_HOME": str(folder), "JUPYTER_PATH": str(folder)}
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """Dict of name → whether the cell passed."""
@@ -97,7 +114,7 @@ def outcomes(tmp_path_factory):
             metadata={"tags": tags}))
     path = tmp_path_factory.mktemp("strict") / "cells.ipynb"
     nbformat.write(notebook, path)
-    run = strict_run(path)
+    run = strict_run(path, **configured(tmp_path_factory.mktemp("user")))
     found = re.findall(r"^(PASSED|FAILED) .*::Cell (\d+)", run.stdout,
                        re.MULTILINE)
     assert len(found) == len(CELLS), run.stdout + run.stderr

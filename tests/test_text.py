@@ -1,5 +1,8 @@
 import json
+import os
+import pathlib
 
+import jieba
 import numpy as np
 import pytest
 
@@ -11,6 +14,12 @@ MIXED = "我用ThinkPad X60，重1.8kg😀！"
 @pytest.fixture
 def vocabulary():
     return Vocabulary.from_texts(["abca", "ab"], characters)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="a folder for each user")
+def test_the_dictionary_is_kept_for_each_user_alone():
+    folder = pathlib.Path(jieba.dt.tmp_dir)
+    assert folder.name == f"jieba-{os.getuid()}" and folder.is_dir()
 
 
 @pytest.mark.parametrize("split", [characters, pairs, words])

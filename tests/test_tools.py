@@ -159,8 +159,9 @@ def place(tmp_path, monkeypatch):
     python = pathlib.Path(environment.PYTHON).relative_to(ROOT / ".venv")
     lock = tmp_path / "requirements.lock"
     lock.write_text("")
-    for name, path in (("VENV", venv), ("LOCK", lock), ("PYTHON", venv / python),
-                       ("STAMP", venv / "course-installed.txt")):
+    for name, path in (("VENV", venv), ("PYTHON", venv / python),
+                       ("STAMP", venv / "course-installed.txt"),
+                       ("LOCK", lock)):
         monkeypatch.setattr(environment, name, str(path))
     return tmp_path
 

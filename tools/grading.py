@@ -28,7 +28,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import is_grade
 from traitlets.config import Config
 
-from tools.notebooks import NOTEBOOKS, ROOT
+from tools.notebooks import NOTEBOOKS, ROOT, own_settings
 
 SOLUTIONS = NOTEBOOKS / "solutions"
 
@@ -254,6 +254,7 @@ def course(name, timeout=CELL_TIMEOUT):
         "PATH": programs + os.pathsep + os.environ["PATH"],  # for alembic
         "PYTHONPATH": str(ROOT),  # for lib
         "PYTHONOPTIMIZE": "",     # or asserts would not be run
+        "PYTHONSTARTUP": "",
     }
     # nbclient would take Ctrl-C for itself and go on with the next student.
     no_handler = mock.patch.object(
@@ -262,7 +263,9 @@ def course(name, timeout=CELL_TIMEOUT):
     one_version = mock.patch.object(
         nbgrader.api, "get_alembic_version", alembic_version)
     with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-          one_version, mock.patch.dict(os.environ, environment), no_handler,
+          tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty,
+          one_version, no_handler, mock.patch.dict(
+              os.environ, environment | own_settings(pathlib.Path(empty))),
           warnings.catch_warnings()):
         warnings.filterwarnings("ignore", "Object of type <Submitted")
         yield Course(folder, name, timeout)

@@ -13,6 +13,8 @@ import contextlib
 import csv
 import os
 import pathlib
+import shutil
+import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -30,6 +32,7 @@ from tools.notebooks import NOTEBOOKS, ROOT
 
 EXERCISES = NOTEBOOKS / "exercises"
 HOMEWORK = ROOT / "homework"
+GIVES_AWAY = ("notebooks/solutions/", "tests/", ".ci/", ".github/")
 
 
 class Grade(NamedTuple):
@@ -107,6 +110,33 @@ def assign(chapter):
           f"make grade CHAPTER={chapter} SUBMISSIONS=that-folder")
 
 
+def handout(folder):
+    """Copy the course without what gives answers away.
+
+    Args:
+        folder: a path where nothing is yet.
+
+    Raises:
+        HomeworkError: something stands there, or this is no git repository.
+    """
+    if not folder:
+        raise HomeworkError("Say FOLDER= and where the copy is to stand.")
+    folder = pathlib.Path(folder)
+    if folder.exists():
+        raise HomeworkError(f"{folder} exists. Name another FOLDER=.")
+    try:
+        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT,
+                                 check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HomeworkError("This is no clone of the repository, so it cannot "
+                            "be told what belongs to the course.") from error
+    for name in tracked.decode().split("\0")[:-1]:
+        if not name.startswith(GIVES_AWAY):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    print(f"Written: {folder}")
+
+
 def submitted_files(folder):
     """What was handed in, as paths, in alphabetical order.
 
@@ -169,6 +199,7 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
             f"{table} cannot be written ({error.strerror}). Close it, or make "
             "the folder writable.") from error
     with course(name, timeout) as made:
+        refuse_if_solutions_fail(made)
         for number, path in enumerate(files, start=1):
             submission = path.relative_to(folder).as_posix()
             points, remarks = made.grade(path, f"s{number}")
@@ -181,6 +212,21 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
                   + "".join(f"; {remark}" for remark in remarks), flush=True)
     print(f"Written: {table}")
     return grades
+
+
+def refuse_if_solutions_fail(made):
+    """Grade the course's own solutions: if this environment is broken, it is
+    not the students who pay.
+
+    Raises:
+        HomeworkError: they do not earn all points.
+    """
+    points, remarks = made.grade(SOLUTIONS / f"{made.name}.ipynb", "solutions")
+    if points != made.max_points:
+        raise HomeworkError(
+            "The course's own solutions do not earn all points here, so no "
+            "one was graded: " + "; ".join(remarks) + ". Is the environment "
+            "whole? `make clean`, then the same command, makes it anew.")
 
 
 def keep_old_table(table):
@@ -231,6 +277,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("exercises", help="write the student editions")
+    commands.add_parser("handout", help="copy the course without solutions"
+                        ).add_argument("--folder", required=True)
     for command, help_text in (("assign", "write what is handed out"),
                                ("grade", "grade what was handed in")):
         commands.add_parser(command, help=help_text).add_argument(
@@ -241,6 +289,8 @@ def main():
     try:
         if arguments.command == "exercises":
             write_exercises()
+        elif arguments.command == "handout":
+            handout(arguments.folder)
         elif arguments.command == "assign":
             assign(arguments.chapter)
         else:

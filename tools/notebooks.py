@@ -6,10 +6,12 @@ path is refused, and the notebook on disk stays as it was.
 """
 
 import argparse
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 import nbformat
@@ -33,6 +35,23 @@ METADATA = {
                    "name": "python3"},
     "language_info": {"name": "python"},
 }
+
+
+def own_settings(folder):
+    """Keep what a user has configured out of a run.
+
+    Args:
+        folder: an empty one that lasts as long as the run, a pathlib.Path.
+
+    Returns:
+        Dict of environment variables: Keras, IPython, Jupyter and matplotlib
+        then have their defaults, and a kernel is this environment's.
+    """
+    (folder / "matplotlibrc").touch()
+    return {"KERAS_HOME": str(folder), "IPYTHONDIR": str(folder),
+            "JUPYTER_CONFIG_DIR": str(folder), "JUPYTER_PATH": "",
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "MATPLOTLIBRC": str(folder / "matplotlibrc")}
 
 
 class StoredOutputError(RuntimeError):
@@ -184,6 +203,17 @@ def main():
     paths = chapter_notebooks(arguments.chapter or None)
     if arguments.check:
         return check(paths)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(own_settings(pathlib.Path(folder)))
+        run_all(paths)
+
+
+def run_all(paths):
+    """Run notebooks one after the other, and say how it went.
+
+    Raises:
+        SystemExit: some failed; they stay as they were.
+    """
     failed = []
     for path in paths:
         print(f"{path.relative_to(ROOT)} … ", end="", flush=True)

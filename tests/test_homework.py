@@ -1,8 +1,8 @@
 """The grader can tell right from wrong.
 
 The checks of a chapter judge its solutions, its untouched stubs and each of
-tests/wrong_answers: without a kernel, in a namespace for each submission.
-nbgrader grades two chapters, and must say the same.
+tests/wrong_answers: without a kernel, in a namespace for each submission. The
+grader grades two chapters, nbgrader by itself one, and must say the same.
 """
 
 import collections
@@ -12,11 +12,14 @@ import json
 import os
 import pathlib
 import re
+import sys
 import warnings
 
 import nbformat
 import pytest
 from nbformat import v4
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
 
 from tools import grading, homework
 from tools.notebooks import code_cells
@@ -88,7 +91,7 @@ def hand_in(folder, submissions):
     """Write {name: notebook} into a folder."""
     for submission, notebook in submissions.items():
         path = folder / f"{submission}.ipynb"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, path)
 
 
@@ -224,11 +227,46 @@ def test_an_answer_that_breaks_another_exercise_is_noticed():
         "one.three": {"check-one", "check-two"}}
 
 
-# ---- what nbgrader says
+# ---- what the grader says, and nbgrader by itself
+
+def points_of_nbgrader(name, folder, notebook):
+    """Points by exercise, as nbgrader's own autograde and gradebook say."""
+    config = Config()
+    config.CourseDirectory.root = str(folder)
+    config.Execute.timeout = 60
+    api = NbGraderAPI(config=config)
+    for part, text in (("source", (grading.SOLUTIONS / f"{name}.ipynb"
+                                   ).read_text("utf-8")),
+                       ("submitted/anna", nbformat.writes(notebook))):
+        path = folder / part / name / f"{name}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    for result in (api.generate_assignment(name), api.autograde(name, "anna")):
+        assert result["success"], result["log"]
+    with api.gradebook as gradebook:
+        submission = gradebook.find_submission(name, "anna")
+        return {grade.name.removeprefix("check-"): grade.auto_score
+                for grade in submission.notebooks[0].grades}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Object of type <Submitted")
+def test_nbgrader_by_itself_gives_the_same_points(tmp_path, monkeypatch):
+    name = GRADED_TWICE[0]
+    exercise, answers = next(iter(wrong_answers(name).items()))
+    notebook = solved(name, {exercise: answers[0][1]})
+    hand_in(tmp_path / "inbox", {"anna": notebook})
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + os.pathsep
+                       + os.environ["PATH"])  # where alembic is
+    monkeypatch.setenv("PYTHONPATH", str(grading.ROOT))
+    points = graded(CHAPTER[name], tmp_path / "inbox")["anna"].points
+    assert points[exercise] == 0 < sum(points.values())
+    assert points_of_nbgrader(name, tmp_path / "course", notebook) == points
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GRADED_TWICE)
-def test_nbgrader_gives_the_points_that_the_checks_say(name, tmp_path):
+def test_the_grader_gives_the_points_that_the_checks_say(name, tmp_path):
     wrong = {exercise: answers[0][1]
              for exercise, answers in wrong_answers(name).items()}
     some = dict(list(wrong.items())[::2])
@@ -253,17 +291,16 @@ NAME = "02_gradient_descent"
 
 @pytest.fixture(scope="module")
 def made():
-    with grading.course(NAME) as course:
-        yield course
+    return grading.Course(NAME)
 
 
 def completed(made, tmp_path, text):
-    """What becomes of a submitted file: the notebook and the remarks."""
+    """What becomes of a submitted file: a notebook of the cells that are to be
+    run, and the remarks."""
     path = tmp_path / "a.ipynb"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    notebook, remarks = made._complete(path)
-    nbformat.validate(notebook)
-    return notebook, remarks
+    cells, remarks = made.complete(path)
+    return v4.new_notebook(cells=cells), remarks
 
 
 def as_handed_out(made, notebook):
@@ -276,7 +313,7 @@ def as_handed_out(made, notebook):
         original = expected[grading.grade_id_of(cell)]
         assert cell.metadata == original.metadata
         if grading.is_grade(original):
-            assert cell.source == original.source
+            assert cell.source == made.checks[grading.grade_id_of(cell)]
     return True
 
 
@@ -338,9 +375,9 @@ def test_what_editors_write_costs_no_point(made, tmp_path, damage):
     notebook, remarks = completed(made, tmp_path, json.dumps(saved))
     assert as_handed_out(made, notebook) and remarks == []
     answers = cells_by_id(solved(NAME))
-    assert {grade_id: cell.source for grade_id, cell
-            in cells_by_id(notebook).items()} == {
-        grade_id: cell.source for grade_id, cell in answers.items()}
+    assert all(cell.source == answers[grade_id].source
+               for grade_id, cell in cells_by_id(notebook).items()
+               if not grade_id.startswith("check-"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -378,14 +415,14 @@ def test_what_is_typed_into_a_cell_of_checks_is_run_before_them(
     places = [i for i, cell in enumerate(notebook.cells)
               if (grading.grade_id_of(cell) or "").startswith("check-")]
     check = notebook.cells[places[0]]
-    checks = check.source
-    check.source = (checks + "\n\n" if keep else "") + "typed = 1"
+    check.source = (check.source + "\n\n" if keep else "") + "typed = 1"
     notebook, remarks = completed(made, tmp_path, nbformat.writes(notebook))
     assert as_handed_out(made, notebook)
     place, = (i for i, cell in enumerate(notebook.cells)
               if cell.source == "typed = 1")
-    assert notebook.cells[place + 1].source == checks
-    assert remarks == [f"checks changed: {grading.grade_id_of(check)}"]
+    name = grading.grade_id_of(check)
+    assert grading.grade_id_of(notebook.cells[place + 1]) == name
+    assert remarks == [f"checks changed: {name}"]
 
 
 @pytest.mark.parametrize("error, expected", [
@@ -397,9 +434,7 @@ def test_what_is_typed_into_a_cell_of_checks_is_run_before_them(
      "AssertionError: Arrays [0m differ [1 2]"),
     (("ValueError", "a " * 500), "ValueError: " + "a " * 143 + "…")])
 def test_an_error_is_told_in_one_line(error, expected):
-    name, value = error
-    assert grading._explain(v4.new_output(
-        "error", ename=name, evalue=value)) == expected
+    assert grading._explain(*error) == expected
 
 
 def test_what_cannot_be_read_gets_a_line_too(tmp_path):
@@ -524,7 +559,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     assert {who: grade.total for who, grade in grades.items()} == {
         "anna": 10, "colab": 10, "zoë/王 小明 (2)": 10, "copied": 10,
         "foreign": 10, "warns": 10, "deleted": 8, "endless": 8, "displays": 8,
-        "skipped": 0, "cheat": 0, "exits": 0, "other": 0, "broken": 0,
+        "skipped": 0, "cheat": 0, "exits": 7, "other": 0, "broken": 0,
         "essay.docx": 0}
     assert remarks["anna"] == remarks["colab"] == ""
     assert remarks["deleted"] == (
@@ -532,7 +567,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
         "cell deleted: check-scores; "
         "pad: NameError: name 'pad' is not defined")
     assert "pad: stopped, it ran too long" in remarks["endless"]
-    assert "ends its own kernel" in remarks["exits"]
+    assert "buckets: it ends its own kernel" in remarks["exits"]
     assert "another chapter" in remarks["other"]
     assert "not a readable notebook" in remarks["broken"]
     assert "hand in the .ipynb file" in remarks["essay.docx"]
@@ -551,24 +586,133 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     assert earlier.read_text() == "an earlier table"
 
 
-@pytest.mark.slow
-def test_ctrl_c_stops_and_keeps_what_is_graded(tmp_path, monkeypatch):
-    name = "01_lstm_classifier"
-    hand_in(tmp_path, {"anna": solved(name), "ben": solved(name)})
-    autograde = grading.NbGraderAPI.autograde
+def outcome_of(points):
+    return grading.Outcome({"pad": points}, ["pad: <too> short"], True)
 
-    def interrupted(api, assignment, student):
-        if student == "s1":
-            return autograde(api, assignment, student)
-        return {"success": False, "log": "",
-                "error": "Traceback …\nKeyboardInterrupt\n"}
 
-    monkeypatch.setattr(grading.NbGraderAPI, "autograde", interrupted)
+@pytest.fixture
+def inbox(tmp_path, monkeypatch):
+    """A folder for submissions that are not really run, and who was."""
+    ran = []
+
+    def grade(self, path, timeout=0, hidden=()):
+        if path.stem == "stop":
+            raise KeyboardInterrupt
+        ran.append(path.stem)
+        return outcome_of(2.0)
+
+    monkeypatch.setattr(grading.Course, "grade", grade)
+    monkeypatch.setattr(grading.Course, "__init__", lambda self, name: vars(
+        self).update(name=name, max_points={"pad": 2.0}))
+    monkeypatch.setattr(grading, "worker_count", lambda: 1)
+    for name in ("anna", "ben"):
+        (tmp_path / f"{name}.ipynb").write_text(name)
+    return tmp_path, ran
+
+
+def test_ctrl_c_stops_and_keeps_what_is_graded(inbox):
+    folder, _ = inbox
+    (folder / "stop.ipynb").write_text("")
+    (folder / "zoe.ipynb").write_text("")
     with pytest.raises(KeyboardInterrupt):
-        homework.grade("01", tmp_path)
-    table = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig")
+        homework.grade("01", folder)
+    table = (folder / "grades.csv").read_text(encoding="utf-8-sig")
     assert [line.split(",")[0] for line in table.splitlines()] == [
-        "submission", "(maximum)", "anna"]
+        "submission", "(maximum)", "anna", "ben"]
+
+
+def test_only_what_is_new_or_changed_is_run_again(inbox, monkeypatch):
+    folder, ran = inbox
+    homework.grade("01", folder)
+    assert sorted(ran) == ["01_lstm_classifier", "anna", "ben"]
+    ran.clear()
+    homework.grade("01", folder)
+    assert ran == []
+    (folder / "ben.ipynb").write_text("better")
+    (folder / "zoe.ipynb").write_text("new")
+    grades = homework.grade("01", folder)
+    assert sorted(ran) == ["01_lstm_classifier", "ben", "zoe"]
+    assert [grade.submission for grade in grades] == ["anna", "ben", "zoe"]
+    ran.clear()
+    homework.grade("02", folder)  # other checks
+    assert sorted(ran) == ["02_gradient_descent", "anna", "ben", "zoe"]
+
+
+def test_each_student_gets_a_page(inbox):
+    folder, _ = inbox
+    homework.grade("01", folder)
+    page = (folder / "feedback/anna.html").read_text("utf-8")
+    assert "anna: 2 of 2 points" in page
+    assert "<td>pad</td><td>2 of 2</td><td>&lt;too&gt; short</td>" in page
+    assert len(homework.submitted_files(folder)) == 2
+
+
+def test_nobody_is_graded_where_the_solutions_fail(inbox, monkeypatch):
+    folder, ran = inbox
+    monkeypatch.setattr(grading.Course, "grade", lambda *a: outcome_of(1.0))
+    with pytest.raises(grading.HomeworkError, match="own solutions do not"):
+        homework.grade("01", folder)
+
+
+# ---- running
+
+@pytest.mark.slow
+def test_a_cell_that_ends_its_process_costs_no_other_cell():
+    errors, _ = grading.run(["a = 1", "import os; os._exit(0)", "b = a", "",
+                             "exit()", "b", "1 / 0"], timeout=20)
+    assert [errors[i] and errors[i][0] for i in range(7)] == [
+        None, "Stopped", None, None, None, None, "ZeroDivisionError"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source, reason", [
+    ("import os, signal; os.kill(os.getppid(), 9)", "ends its own kernel"),
+    ("a = bytearray(10**9)", "memory"),
+    ("import signal; signal.signal(2, signal.SIG_IGN)\nwhile True: pass",
+     "could not be interrupted")])
+def test_what_harms_the_grader_is_left_out(monkeypatch, source, reason):
+    monkeypatch.setattr(grading, "MEMORY", 6e8)
+    errors, _ = grading.run(["a = 1", source + "\nimport time; time.sleep(5)",
+                             "b = a"], timeout=8)
+    assert errors[0] is None and errors[2] is None
+    name, message = errors[1]
+    assert name == "Stopped" and reason in message
+
+
+@pytest.mark.slow
+def test_endless_output_takes_no_memory():
+    errors, _ = grading.run(["x = list(range(100_000))\nfor i in range(300):\n"
+                             "    print(x)", "1"], timeout=60)
+    assert errors == {0: None, 1: None}
+
+
+SEALED = [  # each must raise
+    "open('{root}/here.txt', 'w')",
+    "import sys; open(sys.prefix + '/here.txt', 'w')",
+    "open('{root}/notebooks/solutions/01_lstm_classifier.ipynb')",
+    "open('{inbox}/anna.ipynb')",
+    "open('work.txt', 'wb').write(bytes(2 * 10**9))",
+    "import os, shutil; shutil.rmtree(os.path.dirname(os.getcwd()))",
+    "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', "
+    "'install', '-q', 'iniconfig==1.0'], check=True)"]
+ALLOWED = ["open('work.txt', 'w').write('a')", "import lib.text",
+           "import tempfile; tempfile.mkdtemp()",
+           "open('{root}/README.md').read()"]
+
+
+@pytest.mark.slow
+def test_a_submission_writes_to_its_own_folder_and_reads_no_solution(
+        tmp_path):
+    (tmp_path / "anna.ipynb").write_text("hers")
+    sources = [source.replace("{root}", str(grading.ROOT)).replace(
+        "{inbox}", str(tmp_path)) for source in ALLOWED + SEALED]
+    errors, sealed = grading.run(sources, 60, [grading.SOLUTIONS, tmp_path])
+    if not sealed:
+        pytest.skip("this system does not allow it")
+    assert [errors[i] for i in range(len(ALLOWED))] == [None] * len(ALLOWED)
+    for i in range(len(ALLOWED), len(sources)):
+        assert errors[i] is not None, sources[i]
+    assert (tmp_path / "anna.ipynb").read_text() == "hers"
 
 
 @pytest.mark.slow

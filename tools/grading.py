@@ -1,11 +1,11 @@
-"""One assignment in a temporary nbgrader course: what `homework` stands on.
+"""One chapter's homework: what is handed out, and what a submission earns.
 
-nbgrader takes the solutions and hidden tests out of a notebook, puts the
-hidden tests back into what students hand in, and runs it. What happens to a
-notebook in students' hands is mended first, where nbgrader would give up.
+nbgrader takes the solutions and hidden tests out of a notebook. A submission
+is put together again from what was handed in and the checks as they were, and
+run by tools/one_submission.py in a process of its own, whose death harms
+nobody: the cell that caused it is left out, and the others are run again.
 """
 
-import asyncio
 import codecs
 import contextlib
 import copy
@@ -13,22 +13,30 @@ import functools
 import json
 import os
 import pathlib
+import queue
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
+import time
+import uuid
 import warnings
+from typing import NamedTuple
 from unittest import mock
 
 import nbformat
 import nbgrader.api
+import psutil
 from nbformat import v4
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import is_grade
 from traitlets.config import Config
 
 from tools.notebooks import NOTEBOOKS, ROOT, own_settings
+from tools.parallel import core_count
 
 SOLUTIONS = NOTEBOOKS / "solutions"
 
@@ -37,6 +45,9 @@ SOLUTIONS = NOTEBOOKS / "solutions"
 alembic_version = functools.cache(nbgrader.api.get_alembic_version)
 
 CELL_TIMEOUT = 30  # seconds; a whole notebook of solutions takes under 20
+MEMORY = 2.5e9     # bytes that a submission may take, all its processes
+DEADLY_CELLS = 5   # so many may end their process before it is given up
+MARK = "COURSE_SUBMISSION"  # a variable in each process of a submission
 
 
 class HomeworkError(RuntimeError):
@@ -44,72 +55,59 @@ class HomeworkError(RuntimeError):
 
 
 class Course:
-    """A temporary nbgrader course with one assignment.
+    """The assignment of a chapter.
 
+    name: of its notebook.
     release: the student edition, as a notebook.
+    checks: dict of grade_id → text of a cell of checks, hidden tests included.
     max_points: dict of points by exercise, in the order of the notebook.
     """
 
-    def __init__(self, folder, name, timeout):
-        self.folder, self.name = pathlib.Path(folder), name
-        config = Config()
-        config.CourseDirectory.root = str(folder)
-        config.CourseDirectory.course_id = "course"
-        config.Execute.timeout = timeout
-        config.Execute.raise_on_iopub_timeout = False
-        config.Execute.extra_arguments = [
-            "--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
-        self.api = NbGraderAPI(config=config)
-        source = self.folder / "source" / name
-        source.mkdir(parents=True)
-        shutil.copy(SOLUTIONS / f"{name}.ipynb", source)
-        result = self.api.generate_assignment(name)
-        if not result["success"]:
-            raise HomeworkError(f"nbgrader cannot use {name}.ipynb: "
-                                + (result.get("error") or result["log"]))
-        self.release = nbformat.read(
-            self.folder / "release" / name / f"{name}.ipynb", as_version=4)
-        self.max_points = {
-            exercise_of(cell): float(cell.metadata.nbgrader.points)
-            for cell in self.release.cells if is_grade(cell)}
+    def __init__(self, name):
+        self.name = name
+        self.release = student_edition(name)
+        graded = [cell for cell in self.release.cells if is_grade(cell)]
+        self.max_points = {exercise_of(cell): float(cell.metadata.nbgrader
+                                                    .points)
+                           for cell in graded}
+        solutions = nbformat.read(SOLUTIONS / f"{name}.ipynb", as_version=4)
+        self.checks = {grade_id_of(cell): cell.source
+                       for cell in solutions.cells if is_grade(cell)}
 
-    def grade(self, path, student):
-        """Run one submission; return (points, remarks).
+    def grade(self, path, timeout=CELL_TIMEOUT, hidden=()):
+        """Run one submission.
 
         Args:
             path: the file that was handed in.
-            student: any id that is unique in this course.
+            timeout: seconds after which a cell is stopped.
+            hidden: paths of folders that the submission must not read.
 
-        Raises:
-            KeyboardInterrupt: somebody stopped the grading.
+        Returns:
+            Outcome.
         """
         nothing = dict.fromkeys(self.max_points, 0.0)
         try:
-            notebook, remarks = self._complete(path)
-            submitted = self.folder / "submitted" / student / self.name
-            submitted.mkdir(parents=True)
-            nbformat.write(notebook, submitted / f"{self.name}.ipynb")
-            result = self.api.autograde(self.name, student)
-            if result["success"]:
-                points, errors = self._results(student)
-                return points, remarks + errors
+            cells, remarks = self.complete(path)
+            outcome, sealed = run([cell.source for cell in cells], timeout,
+                                  hidden)
         except HomeworkError as error:
-            return nothing, [str(error)]
+            return Outcome(nothing, [str(error)], True)
         except Exception as error:  # whatever it is, the others are graded
-            return nothing, ["could not be graded: " + _one_line(
-                f"{type(error).__name__}: {error}")]
-        if (result.get("error") or "").rstrip().endswith("KeyboardInterrupt"):
-            raise KeyboardInterrupt
-        return nothing, remarks + [_why_it_failed(result)]
+            return Outcome(nothing, ["could not be graded: " + _one_line(
+                f"{type(error).__name__}: {error}")], True)
+        points, errors = self._results(cells, outcome)
+        return Outcome(points, remarks + errors, sealed)
 
-    def _complete(self, path):
-        """The submitted notebook with the course's cells as they were.
+    def complete(self, path):
+        """The code cells that are to be run, and remarks.
 
-        What students and editors do to cells by accident, nbgrader answers
-        with an error: cells of the course get back their type, their metadata
-        and, if they are checks, their text; missing ones are put back, copies
-        and cells of other chapters become ordinary ones. Nothing that was
-        handed in is lost: what stands in a cell of checks is run before them.
+        Cells of the course get back their metadata and, if they are checks,
+        their text with the hidden tests; missing ones are put back, copies and
+        cells of other chapters become ordinary ones. Nothing that was handed
+        in is lost: what stands in a cell of checks is run before them.
+
+        Raises:
+            HomeworkError: it is no notebook, or not of this chapter.
         """
         asked = {grade_id_of(cell): cell for cell in self.release.cells
                  if grade_id_of(cell)}
@@ -123,47 +121,225 @@ class Course:
             cells.append(cell)
             if not is_grade(cell):
                 cell.source = source
-            elif answer := _beside(source, cell.source):
+                continue
+            if answer := _beside(source, cell.source):
                 remarks.append(f"checks changed: {grade_id}")
                 cells.append(v4.new_code_cell(answer))
+            cell.source = self.checks[grade_id]
         if not have:
             raise HomeworkError(f"none of the cells of {self.name} are in it: "
                                 "another chapter, or not the course's file")
         missing = [grade_id for grade_id in asked if grade_id not in have]
         for name in missing:
             cell = copy.deepcopy(asked[name])
-            if not is_grade(cell):  # the stub would undo an answer elsewhere
-                cell.source = "# This cell was missing."
+            # The stub would undo an answer that stands elsewhere.
+            cell.source = self.checks.get(name, "# This cell was missing.")
             cells.insert(0, cell)
-        notebook = v4.new_notebook(cells=cells[::-1],
-                                   metadata=self.release.metadata)
-        return notebook, (remarks[::-1]
-                          + [f"cell deleted: {name}" for name in missing])
+        return cells[::-1], (remarks[::-1]
+                             + [f"cell deleted: {name}" for name in missing])
 
-    def _results(self, student):
+    def _results(self, cells, outcome):
         """Points by exercise, and why some were lost.
 
-        Full points if the checks ran to their end. (nbgrader's own count also
-        takes points for a warning, and gives some for a value displayed.)
+        Full points if the checks ran to their end.
         """
-        graded = nbformat.read(self.folder / "autograded" / student / self.name
-                               / f"{self.name}.ipynb", as_version=4)
         points, remarks = dict.fromkeys(self.max_points, 0.0), []
-        errors = {grade_id_of(cell): [output for output in cell.outputs
-                                      if output.output_type == "error"]
-                  for cell in graded.cells if grade_id_of(cell)}
-        for cell in filter(is_grade, graded.cells):
-            exercise = exercise_of(cell)
-            if errors[grade_id_of(cell)]:
-                # An answer that fails itself says more than its checks do.
-                first, *_ = errors.get(exercise) or errors[grade_id_of(cell)]
-                remarks.append(f"{exercise}: {_explain(first)}")
-            elif cell.execution_count is None:
-                remarks.append(f"{exercise}: its checks were not run")
-            else:
+        errors = {grade_id_of(cell): outcome.get(i, NOT_RUN)
+                  for i, cell in enumerate(cells) if grade_id_of(cell)}
+        for grade_id in filter(self.checks.get, errors):
+            exercise = grade_id.removeprefix("check-")
+            if errors[grade_id] is None:
                 points[exercise] = self.max_points[exercise]
+            else:  # an answer that fails itself says more than its checks do
+                remarks.append(f"{exercise}: " + _explain(
+                    *(errors.get(exercise) or errors[grade_id])))
         return points, remarks
 
+
+class Outcome(NamedTuple):
+    """What one submission earned.
+
+    points: dict of points by exercise.
+    remarks: list of str, what an instructor should know.
+    sealed: whether it was kept from reading and writing what is not its own.
+    """
+
+    points: dict
+    remarks: list
+    sealed: bool
+
+
+def student_edition(name):
+    """A chapter's solutions without solutions and hidden tests, a notebook.
+
+    Raises:
+        HomeworkError: nbgrader cannot use them.
+    """
+    programs = os.path.dirname(sys.executable)
+    environment = {"PATH": programs + os.pathsep + os.environ["PATH"]}
+    with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+          mock.patch.object(nbgrader.api, "get_alembic_version",
+                            alembic_version),
+          mock.patch.dict(os.environ, environment),  # where alembic is
+          warnings.catch_warnings()):
+        warnings.filterwarnings("ignore", "Object of type <Submitted")
+        config = Config()
+        config.CourseDirectory.root = folder
+        config.CourseDirectory.course_id = "course"
+        source = pathlib.Path(folder, "source", name)
+        source.mkdir(parents=True)
+        shutil.copy(SOLUTIONS / f"{name}.ipynb", source)
+        result = NbGraderAPI(config=config).generate_assignment(name)
+        if not result["success"]:
+            raise HomeworkError(f"nbgrader cannot use {name}.ipynb: "
+                                + (result.get("error") or result["log"]))
+        return nbformat.read(pathlib.Path(folder, "release", name,
+                                          f"{name}.ipynb"), as_version=4)
+
+
+# ---- running
+
+NOT_RUN = ("NotRun", "its checks were not run")
+STOPPED = threading.Event()  # nothing more is to be run
+
+
+def run(sources, timeout, hidden=()):
+    """Execute cells in a process of their own, each one whatever became of
+    the one before.
+
+    A cell that ends the process, takes too much memory, or cannot be
+    interrupted is replaced by an error, and all others are run again.
+
+    Args:
+        sources: list of str.
+        timeout: seconds for each.
+        hidden: paths of folders that they must not read.
+
+    Returns:
+        Dict of number → None, or the name and the message of the cell's
+        error; and whether the process was sealed.
+    """
+    deadly, sealed = {}, True
+    while len(deadly) <= DEADLY_CELLS:
+        if STOPPED.is_set():
+            raise RuntimeError("stopped")
+        events, why = attempt(
+            [("raise RuntimeError()" if i in deadly else source)
+             for i, source in enumerate(sources)], timeout, hidden)
+        ended = {event["ended"]: event["error"] for event in events
+                 if "ended" in event}
+        sealed = not any("unsealed" in event for event in events)
+        if any("finished" in event for event in events):
+            break
+        stuck = [event["stuck"] for event in events if "stuck" in event]
+        begun = [event["begun"] for event in events if "begun" in event]
+        failed = [event["failed"] for event in events if "failed" in event]
+        if not begun:
+            raise RuntimeError((failed or [why or "its kernel did not start"]
+                                )[0])
+        if stuck:
+            why = "it ran too long, and could not be interrupted"
+        deadly[(stuck or begun)[-1]] = (
+            "Stopped", why or "it ends its own kernel (exit, for example)")
+    blank = {i: None for i, text in enumerate(sources) if not text.strip()}
+    return blank | ended | deadly, sealed
+
+
+def attempt(sources, timeout, hidden):
+    """Run cells until they end, in whatever way.
+
+    Returns:
+        List of the events that tools/one_submission.py tells, and why it was
+        stopped, or None.
+    """
+    mark = uuid.uuid4().hex
+    job = {"cells": sources, "timeout": timeout,
+           "hidden": [str(path) for path in hidden if path.is_dir()]}
+    with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work,
+          tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty):
+        environment = os.environ | own_settings(pathlib.Path(empty)) | {
+            MARK: mark,
+            "PYTHONPATH": str(ROOT), "PYTHONSTARTUP": "",
+            "PYTHONOPTIMIZE": "",  # or asserts would not be run
+            "TMPDIR": os.path.join(work, "tmp"),
+            "JUPYTER_RUNTIME_DIR": os.path.join(work, "runtime"),
+            # Nothing can be installed, even where the process is not sealed.
+            "PIP_NO_INDEX": "1", "PIP_TARGET": os.path.join(work, "tmp"),
+            "UV_OFFLINE": "1", "UV_TARGET": os.path.join(work, "tmp")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tools.one_submission"], cwd=work,
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+            start_new_session=True)
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(job))
+                process.stdin.close()
+            return watch(process, mark, timeout)
+        finally:
+            process.kill()
+            for other in marked(mark):
+                with contextlib.suppress(psutil.Error):
+                    other.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def watch(process, mark, timeout):
+    """Collect the events of a process; stop it if it takes too much memory or
+    is silent for too long."""
+    lines = queue.SimpleQueue()
+
+    def read():
+        with contextlib.suppress(ValueError):  # it is closed
+            for line in process.stdout:
+                lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    events, heard = [], time.monotonic()
+    while True:
+        try:
+            line = lines.get(timeout=0.3)
+        except queue.Empty:
+            if STOPPED.is_set():
+                return events, "stopped"
+            if memory_of(mark) > MEMORY:
+                return events, (f"it takes more than {MEMORY / 1e9:g} GB of "
+                                "memory")
+            if time.monotonic() - heard > 2 * timeout + 120:
+                return events, "it ran too long, and could not be interrupted"
+            continue
+        if line is None:
+            return events, None
+        heard = time.monotonic()
+        with contextlib.suppress(ValueError):
+            events.append(json.loads(line))
+
+
+def marked(mark):
+    """The processes of a submission, whoever their parents are now."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                yield process
+
+
+def worker_count():
+    """How many submissions to run at once: a core and the memory for each."""
+    free = psutil.virtual_memory().available // MEMORY
+    return int(max(1, min(core_count(), free)))
+
+
+def memory_of(mark):
+    total = 0
+    for process in marked(mark):
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total
+
+
+# ---- reading
 
 def _read(path):
     """The code cells of a submitted file: list of (grade_id or None, source).
@@ -227,45 +403,13 @@ def _one_line(text):
     return textwrap.shorten(line, 300, placeholder=" …") or "no message"
 
 
-def _explain(error):
-    if error.ename == "NotImplementedError":
+def _explain(name, message):
+    """An error in one line."""
+    if name == "NotImplementedError":
         return "not solved"
-    if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):
+    if name in ("CellTimeoutError", "KeyboardInterrupt"):
         return "stopped, it ran too long"
-    where = re.sub(r"\(\S+, (line \d+)\)$", r"(\1)", error.evalue)
-    return _one_line(f"{error.ename}: {where}")
-
-
-def _why_it_failed(result):
-    log = result.get("log") or ""
-    if "DeadKernelError" in log:
-        return "it ends its own kernel (exit, or too much memory)"
-    errors = re.findall(r"^\s*(\w[\w.]*(?:Error|Exception): .*)", log,
-                        re.MULTILINE)
-    return "could not be run: " + _one_line(
-        errors[-1] if errors else result.get("error"))
-
-
-@contextlib.contextmanager
-def course(name, timeout=CELL_TIMEOUT):
-    """A Course in a temporary folder, removed afterwards."""
-    programs = os.path.dirname(sys.executable)
-    environment = {
-        "PATH": programs + os.pathsep + os.environ["PATH"],  # for alembic
-        "PYTHONPATH": str(ROOT),  # for lib
-        "PYTHONOPTIMIZE": "",     # or asserts would not be run
-        "PYTHONSTARTUP": "",
-    }
-    # nbclient would take Ctrl-C for itself and go on with the next student.
-    no_handler = mock.patch.object(
-        asyncio.SelectorEventLoop, "add_signal_handler",
-        side_effect=RuntimeError("Ctrl-C is ours"))
-    one_version = mock.patch.object(
-        nbgrader.api, "get_alembic_version", alembic_version)
-    with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-          tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty,
-          one_version, no_handler, mock.patch.dict(
-              os.environ, environment | own_settings(pathlib.Path(empty))),
-          warnings.catch_warnings()):
-        warnings.filterwarnings("ignore", "Object of type <Submitted")
-        yield Course(folder, name, timeout)
+    if name in ("Stopped", "NotRun"):
+        return message
+    where = re.sub(r"\(\S+, (line \d+)\)$", r"(\1)", message)
+    return _one_line(f"{name}: {where}")

@@ -4,13 +4,18 @@
 `make grade CHAPTER=01 SUBMISSIONS=folder` call this; tools/grading.py does the
 work with nbgrader.
 
-Grading runs the students' code with your rights, as nbgrader does: use a
-machine or an account where that is acceptable.
+Grading runs the students' code with your rights. On Linux it can write to one
+folder of its own only, and read neither the solutions nor other submissions;
+elsewhere, use a machine or an account where that is acceptable.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import csv
+import hashlib
+import html
+import json
 import os
 import pathlib
 import shutil
@@ -21,17 +26,33 @@ from typing import NamedTuple
 
 import nbformat
 
+from tools import grading
 from tools.grading import (
     CELL_TIMEOUT,
     SOLUTIONS,
+    Course,
     HomeworkError,
-    course,
     grade_id_of,
 )
 from tools.notebooks import NOTEBOOKS, ROOT
 
 EXERCISES = NOTEBOOKS / "exercises"
 HOMEWORK = ROOT / "homework"
+KNOWN = ".graded.json"  # in the folder of submissions: what was graded before
+FEEDBACK = "feedback"   # there: the pages
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{chapter}: {name}</title>
+<style>body {{ font-family: sans-serif; max-width: 60em; margin: 2em auto }}
+td, th {{ text-align: left; padding: 0.3em 1em; vertical-align: top }}</style>
+<h1>{chapter}</h1>
+<p>{name}: {total:g} of {maximum:g} points</p>
+<table>
+<tr><th>exercise</th><th>points</th><th>why some are missing</th></tr>
+{rows}</table>
+{others}</html>
+"""
 GIVES_AWAY = ("notebooks/solutions/", "tests/", ".ci/", ".github/")
 
 
@@ -78,8 +99,7 @@ def student_edition(name):
     Its stubs and checks may raise: a notebook that nobody has solved yet
     passes `pytest --nbval` all the same.
     """
-    with course(name) as made:
-        notebook = made.release
+    notebook = grading.student_edition(name)
     for cell in notebook.cells:
         if grade_id_of(cell):
             cell.metadata["tags"] = ["raises-exception"]
@@ -154,6 +174,7 @@ def submitted_files(folder):
              if (path.is_file() or is_unreadable(path))
              and not any(part.startswith(".")
                          for part in path.relative_to(folder).parts)
+             and path.relative_to(folder).parts[0] != FEEDBACK
              and not (path.parent == folder and path.suffix == ".csv"
                       and path.name.startswith("grades"))]
     if not files:
@@ -172,7 +193,10 @@ def is_unreadable(path):
 
 
 def grade(chapter, folder, timeout=CELL_TIMEOUT):
-    """Grade every file in a folder and write its table, grades.csv.
+    """Grade every file in a folder; write grades.csv and a page for each.
+
+    What was graded before, by the same checks, and has not changed is not run
+    again. Several are run at once.
 
     Args:
         chapter: number, such as "01".
@@ -187,10 +211,9 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
         HomeworkError: no such chapter, no such folder, or an empty one.
     """
     name = chapter_name(chapter)
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).resolve()
     files = submitted_files(folder)
     table = folder / "grades.csv"
-    grades = []
     try:
         keep_old_table(table)
         table.touch()
@@ -198,20 +221,89 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
         raise HomeworkError(
             f"{table} cannot be written ({error.strerror}). Close it, or make "
             "the folder writable.") from error
-    with course(name, timeout) as made:
+    made, known = Course(name), Known(folder / KNOWN, name)
+    hidden = [SOLUTIONS, ROOT / "tests", ROOT / ".git", folder]
+    grades, outcomes = {}, {}
+
+    def one(path):
+        return known.get(path) or made.grade(path, timeout, hidden)
+
+    if not all(map(known.get, files)):
         refuse_if_solutions_fail(made)
-        for number, path in enumerate(files, start=1):
-            submission = path.relative_to(folder).as_posix()
-            points, remarks = made.grade(path, f"s{number}")
-            result = Grade(submission.removesuffix(".ipynb"), points, remarks)
-            grades.append(result)
-            # Now, so that it stays whatever comes.
-            table = write_table(table, made.max_points, grades)
-            print(f"[{number}/{len(files)}] {result.submission}: "
-                  f"{result.total:g} of {sum(made.max_points.values()):g}"
-                  + "".join(f"; {remark}" for remark in remarks), flush=True)
-    print(f"Written: {table}")
-    return grades
+    for path, outcome in side_by_side(one, files):
+        known.add(path, outcome)
+        outcomes[path] = outcome
+        submission = path.relative_to(folder).as_posix()
+        result = Grade(submission.removesuffix(".ipynb"), outcome.points,
+                       outcome.remarks)
+        grades[path] = result
+        in_order = [grades[p] for p in files if p in grades]
+        # Now, so that it stays whatever comes.
+        table = write_table(table, made.max_points, in_order)
+        write_page(folder / FEEDBACK, made, result)
+        print(f"[{len(grades)}/{len(files)}] {no_formula(result.submission)}: "
+              f"{result.total:g} of {sum(made.max_points.values()):g}"
+              + "".join(f"; {remark}" for remark in result.remarks),
+              flush=True)
+    known.write()
+    if not all(outcome.sealed for outcome in outcomes.values()):
+        print("This system does not let submissions be shut in: they could "
+              "read your files and write to them.")
+    print(f"Written: {table}, and a page for each in {folder / FEEDBACK}")
+    return [grades[path] for path in files]
+
+
+def side_by_side(function, paths):
+    """Yield (path, function(path)) as they are done, several at once.
+
+    Raises:
+        KeyboardInterrupt: somebody stopped it; nothing of it runs any longer.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(grading.worker_count())
+    futures = {pool.submit(function, path): path for path in paths}
+    try:
+        for future in concurrent.futures.as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:
+        grading.STOPPED.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        grading.STOPPED.clear()
+
+
+class Known:
+    """The outcomes of earlier runs, by what was handed in and the checks."""
+
+    def __init__(self, path, name):
+        self.path = path
+        self.checks = (SOLUTIONS / f"{name}.ipynb").read_bytes()
+        self.outcomes = {}
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            self.outcomes = {
+                key: grading.Outcome(*outcome) for key, outcome
+                in json.loads(path.read_text("utf-8")).items()}
+
+    def key(self, path):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        return hashlib.sha256(self.checks + content).hexdigest()
+
+    def get(self, path):
+        return self.outcomes.get(self.key(path))
+
+    def add(self, path, outcome):
+        """Note an outcome, unless another time it may be another one."""
+        key = self.key(path)
+        if key and not any(remark.startswith("could not be graded")
+                           for remark in outcome.remarks):
+            self.outcomes[key] = outcome
+
+    def write(self):
+        with contextlib.suppress(OSError):  # then all are run again
+            self.path.write_text(json.dumps(self.outcomes), encoding="utf-8")
 
 
 def refuse_if_solutions_fail(made):
@@ -221,12 +313,40 @@ def refuse_if_solutions_fail(made):
     Raises:
         HomeworkError: they do not earn all points.
     """
-    points, remarks = made.grade(SOLUTIONS / f"{made.name}.ipynb", "solutions")
-    if points != made.max_points:
+    outcome = made.grade(SOLUTIONS / f"{made.name}.ipynb")
+    if outcome.points != made.max_points:
         raise HomeworkError(
             "The course's own solutions do not earn all points here, so no "
-            "one was graded: " + "; ".join(remarks) + ". Is the environment "
-            "whole? `make clean`, then the same command, makes it anew.")
+            "one was graded: " + "; ".join(outcome.remarks) + ". Is the "
+            "environment whole? `make clean`, then the same command, makes it "
+            "anew.")
+
+
+def write_page(folder, made, result):
+    """Write what a student gets back: points and reasons, as HTML.
+
+    Args:
+        folder: of the pages, a pathlib.Path.
+        made: tools.grading.Course.
+        result: Grade.
+    """
+    reasons = {remark.partition(": ")[0]: remark.partition(": ")[2]
+               for remark in result.remarks}
+    rows = "".join(
+        f"<tr><td>{html.escape(exercise)}</td>"
+        f"<td>{points:g} of {made.max_points[exercise]:g}</td>"
+        f"<td>{html.escape(reasons.get(exercise, ''))}</td></tr>\n"
+        for exercise, points in result.points.items())
+    others = "".join(
+        f"<p>{html.escape(remark)}</p>\n" for remark in result.remarks
+        if remark.partition(": ")[0] not in result.points)
+    path = folder / f"{result.submission}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(PAGE.format(
+        name=html.escape(result.submission), chapter=made.name, rows=rows,
+        others=others, total=result.total,
+        maximum=sum(made.max_points.values())),
+        encoding="utf-8", errors="replace")
 
 
 def keep_old_table(table):

@@ -9,7 +9,7 @@ OTHER_BACKENDS = $(if $(filter jax torch,$(BACKEND)),@$(MAKE) backends)
 TWO_DIGITS = $(if $(filter 1 2 3 4 5 6 7 8 9,$(CHAPTER)),0)$(CHAPTER)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test quick notebooks exercises homework grade handout scoreboard checkpoints bench backends gpu colab lint lock resolve clean
+.PHONY: help setup lab test quick notebooks exercises homework grade mutants handout scoreboard checkpoints bench backends gpu colab lint lock resolve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -43,6 +43,9 @@ homework: setup ## write the assignment to hand out (CHAPTER=01)
 grade: setup ## grade a folder of submissions (CHAPTER=01 SUBMISSIONS=folder)
 	@$(BIN)/python -m tools.homework grade --chapter "$(CHAPTER)" \
 	  --submissions "$(SUBMISSIONS)"
+
+mutants: setup ## how many wrong answers do the checks refuse? (CHAPTER=01)
+	@$(BIN)/python -m tools.mutants --chapter "$(CHAPTER)"
 
 handout: setup ## write a copy of the course without solutions (FOLDER=…)
 	@$(BIN)/python -m tools.homework handout --folder "$(FOLDER)"

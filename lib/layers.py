@@ -309,9 +309,11 @@ class DecoderBlock(layers.Layer):
             layers.Dense(self.intermediate_dim, activation="gelu"),
             layers.Dense(embed_dim)])
 
-    def call(self, x):
-        x = x + self.dropout(self.attention(self.norms[0](x)))
-        return x + self.dropout(self.feed_forward(self.norms[1](x)))
+    def call(self, x, training=None):
+        y = self.attention(self.norms[0](x))
+        x = x + self.dropout(y, training=training)
+        y = self.feed_forward(self.norms[1](x))
+        return x + self.dropout(y, training=training)
 
     def step(self, x, cache, position):
         """One token of each text, as CausalSelfAttention.step takes it."""

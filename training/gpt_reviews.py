@@ -76,25 +76,29 @@ class GPT(keras.Model):
     def compute_output_shape(self, shape):
         return (*shape, self.tokens.input_dim)
 
-    def call(self, ids):
+    def call(self, ids, training=None):
         """
         Args:
             ids: int tensor (batch, length), length <= max_length.
+            training: whether dropout acts. Keras says so only to a model
+                whose call names it, and with JAX to no part of it: hence it is
+                passed on.
 
         Returns:
             Logits of the next token, float32 (batch, length,
             vocabulary_size).
         """
-        x = self.dropout(self.positions(self.tokens(ids)))
+        x = self.positions(self.tokens(ids))
+        x = self.dropout(x, training=training)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, training=training)
         return self.logits(x)
 
     def logits(self, x):
         """How well each token's vector fits: (…, embed_dim) to logits."""
         vectors = ops.transpose(self.tokens.embeddings)
         x = self.norm(x)
-        return ops.cast(x @ ops.cast(vectors, x.dtype), "float32")
+        return ops.cast(ops.dot(x, ops.cast(vectors, x.dtype)), "float32")
 
     def empty_cache(self, batch_size, length):
         """Room for the keys and values of every block.
@@ -150,12 +154,12 @@ def gpt_reviews():
         length, rows = buckets.draw(rng, REVIEW_TOKENS)
         return ids[rows, :length], ids[rows, 1:length + 1]
 
-    steps = 2200
+    steps = 6000
     model = GPT(len(vocabulary), REVIEW_LENGTH, embed_dim=192, num_layers=3,
                 num_heads=6, dropout=0.2)
     model(ids[:1, :-1])
     model.compile(
-        adamw(warmup_cosine(steps, 100, peak=1.5e-3, last=0.01),
+        adamw(warmup_cosine(steps, 300, peak=1.5e-3, last=0.01),
               weight_decay=0.1, beta_2=0.99),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True,
                                                    ignore_class=PADDING_ID))

@@ -121,18 +121,20 @@ class MaskedLanguageModel(keras.Model):
         self.heads[0].build((None, None, embed_dim))
         self.heads[1].build((None, 2 * embed_dim))
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """
         Args:
             inputs: ids and pairs (batch, length), and the masked positions
                 (batch, count).
+            training: whether dropout acts, as in GPT.
 
         Returns:
             Logits of the characters, float32 (batch, count, characters), and
             of the pairs, float32 (batch, pairs).
         """
         ids, pair_ids, masked_positions = inputs
-        x = self.encoder([ids, pair_ids])          # (batch, length, embed_dim)
+        # (batch, length, embed_dim)
+        x = self.encoder([ids, pair_ids], training=training)
         masked = ops.take_along_axis(x, masked_positions[:, :, None],
                                      axis=1)
         return (self.logits(self.heads[0](masked), "characters"),
@@ -342,7 +344,7 @@ def masked_language_model():
     config = {"vocabulary_size": len(vocabulary),
               "pair_count": len(pair_vocabulary), "max_length": MAX_LENGTH,
               "embed_dim": 128, "num_layers": 2, "num_heads": 4,
-              "intermediate_dim": 256, "dropout": 0.0, "input_dropout": 0.1}
+              "intermediate_dim": 256, "dropout": 0.0, "input_dropout": 0.0}
     model = MaskedLanguageModel(text_encoder(**config))
     model(batch(0)[0])
     for name, vectors in zip(("characters", "pairs"), cooccurrence_vectors(

@@ -98,8 +98,9 @@ def on_torch():
 
 
 def precision():
-    """On PyTorch the matrix products are in bfloat16: several times as fast
-    on a processor that has it. TensorFlow gains nothing from it there."""
+    """On PyTorch the matrix products are in bfloat16, which saves it a
+    quarter of the time on a processor that has it. TensorFlow's would save a
+    seventh there, and are left in float32."""
     return "mixed_bfloat16" if on_torch() else "float32"
 
 

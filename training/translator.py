@@ -103,25 +103,28 @@ class CrossDecoderBlock(DecoderBlock):
         super().build(shape)
         self.cross_attention.build(shape)
 
-    def call(self, x, memory, attention_mask):
+    def call(self, x, memory, attention_mask, training=None):
         """
         Args:
             x: tensor (batch, length, embed_dim).
             memory: the encoded source, (batch, keys, embed_dim).
             attention_mask: bool (batch, 1, keys), True may be looked at.
+            training: whether dropout acts.
         """
+        y = self.attention(self.norms[0](x))
+        x = x + self.dropout(y, training=training)
         known = self.cross_attention.keys_values(memory)
-        x = x + self.dropout(self.attention(self.norms[0](x)))
-        x = x + self.dropout(self.cross_attention(self.cross_norm(x), known,
-                                                  attention_mask))
-        return x + self.dropout(self.feed_forward(self.norms[1](x)))
+        y = self.cross_attention(self.cross_norm(x), known, attention_mask)
+        x = x + self.dropout(y, training=training)
+        y = self.feed_forward(self.norms[1](x))
+        return x + self.dropout(y, training=training)
 
-    def step(self, x, cache, position, keys_values, attention_mask):
-        """One token of each text, as CausalSelfAttention.step takes it."""
+    def step(self, x, cache, position, known, attention_mask):
+        """One token of each text, as CausalSelfAttention.step takes it; known
+        is what keys_values() returned for the source."""
         y, cache = self.attention.step(self.norms[0](x), cache, position)
         x = x + y
-        x = x + self.cross_attention(self.cross_norm(x), keys_values,
-                                     attention_mask)
+        x = x + self.cross_attention(self.cross_norm(x), known, attention_mask)
         return x + self.feed_forward(self.norms[1](x)), cache
 
 
@@ -189,21 +192,23 @@ class Translator(keras.Model):
     def compute_output_shape(self, shapes):
         return (*shapes[1], self.logits.units)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """
         Args:
             inputs: source ids (batch, keys) and target ids (batch, length),
                 padded with 0.
+            training: whether dropout acts, as in GPT.
 
         Returns:
             Logits of the next target token, float32 (batch, length,
             target_vocabulary_size).
         """
         source, target = inputs
-        memory, mask = self.encoder(source), padding_mask(source)
-        x = self.dropout(self.positions(self.tokens(target)))
+        memory = self.encoder(source, training=training)
+        x = self.positions(self.tokens(target))
+        x = self.dropout(x, training=training)
         for block in self.blocks:
-            x = block(x, memory, mask)
+            x = block(x, memory, padding_mask(source), training=training)
         return ops.cast(self.logits(self.norm(x)), "float32")
 
     def start_cache(self, source, length):
@@ -318,7 +323,7 @@ def translator():
         return ((np.where(hidden, UNKNOWN_ID, source), target[:, :-1]),
                 target[:, 1:])
 
-    steps = 2400
+    steps = 6000
     model = Translator(len(vocabulary), len(vocabulary), TRANSLATION_LENGTH,
                        embed_dim=160, num_layers=2, num_heads=4, dropout=0.3)
     model((sources[:1], targets[:1, :-1]))

@@ -20,6 +20,7 @@ def folder(monkeypatch, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_bundle_holds_packages_with_all_that_they_need(folder):
     gpu.pack("3.12")
     with tarfile.open(gpu.BUNDLE) as bundle:
@@ -31,6 +32,7 @@ def test_the_bundle_holds_packages_with_all_that_they_need(folder):
     assert not any(name.startswith("packaging/") for name in names)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_cannot_be_carried_is_refused(folder, monkeypatch):
     monkeypatch.setattr(gpu, "MAX_BYTES", 1000)
     with pytest.raises(SystemExit, match="leave more out"):
@@ -70,6 +72,7 @@ def test_every_chapter_without_tensorflow_is_run(monkeypatch):
     assert "tests of lib and training" in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source, expected", [
     ("def test_a(): pass\ndef test_b(): assert False",
      {"passed": 1, "failed": 1}),
@@ -84,6 +87,7 @@ def test_a_run_is_counted(folder, source, expected):
     assert (gpu.FOLDER / "these.log").exists() == bool(expected["failed"])
 
 
+@pytest.mark.slow
 def test_the_results_name_the_chip(folder, monkeypatch):
     gpu.pack("3.12")
     monkeypatch.setattr(gpu, "chip_name", lambda environment: "a chip")

@@ -97,6 +97,33 @@ def test_links_to_files_lead_somewhere(path):
                     assert (path.parent / target).exists(), target
 
 
+def unreadable_on_github(text):
+    """Formulas that GitHub does not draw: with a line break, between
+    asterisks, or with Chinese in \\text."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    found = re.findall(r"\\text\{[^}]*[\u4e00-\u9fff][^}]*\}", text)
+    text = re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL)
+    for part in text.split("\n\n"):
+        found += [formula for formula in re.findall(r"\$[^$]*\$", part)
+                  if "\n" in formula]
+    return found + re.findall(r"(?<![*\w])\*+[^*\s][^*\n]*\$[^*\n]*\*+", text)
+
+
+@by_name(EVERY)
+def test_github_draws_every_formula(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            assert unreadable_on_github(cell.source) == []
+
+
+@pytest.mark.parametrize("text, found", [
+    ("a $x =\ny$ b", 1), ("*the $x$ of it*", 1), ("**$x$ and $y$**", 1),
+    (r"$$\text{一心}$$", 1), ("a $x$ b\n$y$", 0), ("$$x\ny$$", 0),
+    ("`$x`* $x$", 0), ("*one* $x * y$ and *two*", 0)])
+def test_formulas_that_github_does_not_draw_are_found(text, found):
+    assert len(unreadable_on_github(text)) == found
+
+
 # ---- notebooks with stored outputs
 
 @by_name(STORED)

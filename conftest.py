@@ -7,6 +7,7 @@
 - A cell tagged `compiled-only` makes a claim about the speed of compiled code;
   the PyTorch backend of Keras does not compile, so it is skipped there.
 - Nothing that the user has configured reaches a run.
+- A kernel that dies is noticed at once, not when the cell's time is over.
 - `--seed` runs the notebooks with another seed, to show that the bounds hold.
 
 tools/parallel.py adds what a run on several workers needs.
@@ -14,11 +15,14 @@ tools/parallel.py adds what a run on several workers needs.
 
 import os
 import pathlib
+import queue
 import re
 import shutil
 import tempfile
+import time
 
 import pytest
+from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tools.notebooks import foreign_stderr, own_settings
@@ -40,6 +44,26 @@ def pytest_configure(config):
         folder = tempfile.mkdtemp()
         os.environ.update(own_settings(pathlib.Path(folder)))
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def noticing_death(get_message):
+    """RunningKernel.get_message that does not wait for a dead kernel."""
+    def get(kernel, stream, timeout=None):
+        end = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while True:
+            left = max(end - time.monotonic(), 0)
+            try:
+                return get_message(kernel, stream, timeout=min(left, 1))
+            except queue.Empty:
+                if not kernel.is_alive():
+                    raise RuntimeError("The kernel died in this cell: not "
+                                       "enough memory?") from None
+                if left <= 1:
+                    raise
+    return get
+
+
+RunningKernel.get_message = noticing_death(RunningKernel.get_message)
 
 
 def pytest_collectstart(collector):

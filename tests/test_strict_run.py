@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -137,3 +138,14 @@ def test_claims_about_compiled_code_are_skipped_on_pytorch(
         v4.new_code_cell("pass", execution_count=2)]), tmp_path / "two.ipynb")
     run = strict_run(tmp_path / "two.ipynb", KERAS_BACKEND=backend)
     assert outcome in run.stdout
+
+
+def test_a_kernel_that_dies_is_noticed_at_once(tmp_path):
+    nbformat.write(v4.new_notebook(cells=[
+        v4.new_code_cell("import os\nos._exit(1)", execution_count=1),
+        v4.new_code_cell("1", execution_count=2)]), tmp_path / "dies.ipynb")
+    start = time.monotonic()
+    run = strict_run(tmp_path / "dies.ipynb")
+    assert "The kernel died in this cell" in run.stdout
+    assert "2 failed" in run.stdout
+    assert time.monotonic() - start < 60  # the cell would have 300

@@ -26,7 +26,7 @@ def repository(root=ROOT):
 
 def files(root=ROOT):
     """Every file that repeats the address."""
-    return [root / "CITATION.cff", *(
+    return [root / "CITATION.cff", root / "README.md", *(
         path for folder in ("", "exercises", "solutions") for path in
         sorted((root / "notebooks" / folder).glob("[0-9][0-9]_*.ipynb")))]
 

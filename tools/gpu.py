@@ -31,7 +31,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "gpu"
 BUNDLE, RESULTS = FOLDER / "packages.tar.xz", FOLDER / "results.json"
 MAX_BYTES = 60 * 2**20
-THERE = ("jax", "scikit-learn", "matplotlib", "h5py", "pillow")
+THERE = ("jax", "scikit-learn", "matplotlib", "h5py", "pillow", "ml-dtypes")
 USED = ("keras", "jieba", "gensim", "Babel", "sacrebleu", "threadpoolctl",
         "nbval", "nbclient", "nbformat", "ipykernel", "pytest", "pytest-xdist",
         "psutil", "packaging")
@@ -72,7 +72,11 @@ def needed(names, without=()):
         if name in found or name in without:
             continue
         found.add(name)
-        for line in importlib.metadata.requires(name) or ():
+        try:
+            lines = importlib.metadata.requires(name) or ()
+        except importlib.metadata.PackageNotFoundError:
+            lines = ()  # such as JAX, which is there and need not be here
+        for line in lines:
             requirement = Requirement(line)
             if not requirement.marker or requirement.marker.evaluate(
                     {"extra": ""}):

@@ -83,6 +83,7 @@ TRACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", TRACES)
 def test_traces_of_an_editor_are_found(notebook_of, reason):
     path = notebook_of("1 + 1")
@@ -94,6 +95,7 @@ def test_traces_of_an_editor_are_found(notebook_of, reason):
     assert reason in found
 
 
+@pytest.mark.slow
 def test_the_check_says_what_to_type(monkeypatch, notebook_of, capsys):
     path = notebook_of("1 + 1")
     monkeypatch.setattr(notebooks, "ROOT", path.parent)

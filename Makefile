@@ -67,7 +67,7 @@ backends: setup ## add JAX and PyTorch, so that tests of lib run on them too
 	  -r requirements-backends.txt
 
 gpu: setup ## pack what a machine with JAX and a GPU lacks (PYTHON_VERSION=3.12)
-	@$(BIN)/python tools/gpu.py --pack "$(or $(PYTHON_VERSION),3.12)"
+	@$(BIN)/python -m tools.gpu --pack "$(or $(PYTHON_VERSION),3.12)"
 
 colab: setup ## run the chapters as Colab would, with its versions (CHAPTER=01 for one)
 	@$(BIN)/python -m tools.colab --chapter "$(CHAPTER)"

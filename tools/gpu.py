@@ -90,12 +90,14 @@ def pack(version):
     Raises:
         SystemExit: it is too large to be carried.
     """
+    from benchmarks.timing import progress  # here only: there it is a script
+
     there = needed(THERE)
     names = sorted(needed(USED, there | set(NEVER_IMPORTED)) | set(DATA_ONLY))
     FOLDER.mkdir(exist_ok=True)
     with tarfile.open(BUNDLE, "w:xz") as bundle:
         for name in names:
-            print(f"\r\033[Kpacking {name}", end="", flush=True)
+            progress(f"packing {name}")
             distribution = importlib.metadata.distribution(name)
             files = (files_of_wheel(distribution, version)
                      if is_for_this_python(distribution)
@@ -104,11 +106,12 @@ def pack(version):
                 entry = tarfile.TarInfo(path)
                 entry.size = len(content)
                 bundle.addfile(entry, io.BytesIO(content))
+    progress("")
     size = BUNDLE.stat().st_size
     if size > MAX_BYTES:
-        sys.exit(f"\n{BUNDLE.name} has {size:,} bytes; {MAX_BYTES:,} at most "
+        sys.exit(f"{BUNDLE.name} has {size:,} bytes; {MAX_BYTES:,} at most "
                  "can be carried: leave more out in tools/gpu.py")
-    print(f"\r\033[K{BUNDLE.relative_to(ROOT)}: {len(names)} packages, "
+    print(f"{BUNDLE.relative_to(ROOT)}: {len(names)} packages, "
           f"{size / 1e6:.0f} MB. Copy this folder to the machine, then type "
           "there: python3 tools/gpu.py")
 

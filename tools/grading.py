@@ -397,9 +397,14 @@ def grade_id_of(cell):
     return grade_id if isinstance(grade_id, str) else None
 
 
+def printable(text):
+    """A text without line breaks and control characters."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _one_line(text):
-    """A message without line breaks and control characters, not too long."""
-    line = "".join(c if c.isprintable() else " " for c in str(text))
+    """A message in one line, not too long."""
+    line = printable(str(text))
     return textwrap.shorten(line, 300, placeholder=" …") or "no message"
 
 

@@ -33,6 +33,7 @@ from tools.grading import (
     Course,
     HomeworkError,
     grade_id_of,
+    printable,
 )
 from tools.notebooks import NOTEBOOKS, ROOT
 
@@ -223,16 +224,18 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
             "the folder writable.") from error
     made, known = Course(name), Known(folder / KNOWN, name)
     hidden = [SOLUTIONS, ROOT / "tests", ROOT / ".git", folder]
-    grades, outcomes = {}, {}
+    keys = {path: known.key(path) for path in files}
+    grades, sealed = {}, True
 
     def one(path):
-        return known.get(path) or made.grade(path, timeout, hidden)
+        return known.outcomes.get(keys[path]) or made.grade(path, timeout,
+                                                            hidden)
 
-    if not all(map(known.get, files)):
+    if not known.outcomes.keys() >= set(keys.values()):
         refuse_if_solutions_fail(made)
     for path, outcome in side_by_side(one, files):
-        known.add(path, outcome)
-        outcomes[path] = outcome
+        known.add(keys[path], outcome)
+        sealed &= outcome.sealed
         submission = path.relative_to(folder).as_posix()
         result = Grade(submission.removesuffix(".ipynb"), outcome.points,
                        outcome.remarks)
@@ -246,7 +249,7 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
               + "".join(f"; {remark}" for remark in result.remarks),
               flush=True)
     known.write()
-    if not all(outcome.sealed for outcome in outcomes.values()):
+    if not sealed:
         print("This system does not let submissions be shut in: they could "
               "read your files and write to them.")
     print(f"Written: {table}, and a page for each in {folder / FEEDBACK}")
@@ -285,18 +288,15 @@ class Known:
                 in json.loads(path.read_text("utf-8")).items()}
 
     def key(self, path):
+        """What an outcome is kept by; None if the file cannot be read."""
         try:
             content = path.read_bytes()
         except OSError:
             return None
         return hashlib.sha256(self.checks + content).hexdigest()
 
-    def get(self, path):
-        return self.outcomes.get(self.key(path))
-
-    def add(self, path, outcome):
+    def add(self, key, outcome):
         """Note an outcome, unless another time it may be another one."""
-        key = self.key(path)
         if key and not any(remark.startswith("could not be graded")
                            for remark in outcome.remarks):
             self.outcomes[key] = outcome
@@ -389,7 +389,7 @@ def write_table(table, max_points, grades):
 
 def no_formula(text):
     """A text that no spreadsheet computes, without control characters."""
-    text = "".join(c if c.isprintable() else " " for c in text)
+    text = printable(text)
     return "'" + text if text.startswith(("=", "+", "-", "@")) else text
 
 

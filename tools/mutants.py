@@ -14,13 +14,13 @@ import hashlib
 import io
 import json
 import os
-import pathlib
 import signal
 import sys
 import warnings
 
-from tools.grading import SOLUTIONS, grade_id_of
-from tools.homework import HomeworkError, chapter_name
+from benchmarks.timing import progress
+from tools.grading import SOLUTIONS, HomeworkError, grade_id_of
+from tools.homework import chapter_name
 from tools.notebooks import ROOT, code_cells
 
 FILE = ROOT / "tests" / "mutants.json"
@@ -162,12 +162,11 @@ def survivors(name):
             found = mutants(cell.source)
             count += len(found)
             for number, (slip, source) in enumerate(found.items(), start=1):
-                print(f"\r\033[K{exercise}: {number} of {len(found)}", end="",
-                      file=sys.stderr, flush=True)
+                progress(f"{exercise}: {number} of {len(found)}")
                 if passes(namespace, source, checks[f"check-{exercise}"]):
                     passed.append(f"{exercise}, {slip}")
         quietly(cell.source, namespace)
-    print("\r\033[K", end="", file=sys.stderr)
+    progress("")
     return count, passed
 
 
@@ -202,9 +201,10 @@ def checksum(name):
 def score(record):
     """Share of the mutants that were refused, those left out that are known
     to change nothing."""
-    equal = sum(bool(why) for why in record["passed"].values())
-    counted = record["mutants"] - equal
-    return (counted - (len(record["passed"]) - equal)) / counted
+    reasons = list(record["passed"].values())
+    holes = reasons.count("")
+    counted = record["mutants"] - len(reasons) + holes
+    return (counted - holes) / counted
 
 
 def main():
@@ -224,7 +224,7 @@ def main():
     FILE.write_text(json.dumps(dict(sorted(records.items())), indent=1,
                                ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{name}: {score(records[name]):.0%} of {count} mutants refused; "
-          f"the others stand in {pathlib.Path(FILE).relative_to(ROOT)}")
+          f"the others stand in {FILE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

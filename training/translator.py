@@ -204,11 +204,12 @@ class Translator(keras.Model):
             target_vocabulary_size).
         """
         source, target = inputs
+        mask = padding_mask(source)
         memory = self.encoder(source, training=training)
         x = self.positions(self.tokens(target))
         x = self.dropout(x, training=training)
         for block in self.blocks:
-            x = block(x, memory, padding_mask(source), training=training)
+            x = block(x, memory, mask, training=training)
         return ops.cast(self.logits(self.norm(x)), "float32")
 
     def start_cache(self, source, length):

@@ -1,7 +1,7 @@
 """The strict notebook run: what `pytest --nbval` does beyond nbval itself.
 
-- The number after "≈", printed by lib.report.measured, is masked; nothing
-  else is.
+- The number after "≈", printed by lib.report.measured, is masked; of a picture
+  its description is compared, not its pixels.
 - stderr is not compared, because TensorFlow logs there about the machine, but
   any other line on it fails the cell.
 - A cell tagged `compiled-only` makes a claim about the speed of compiled code;
@@ -30,6 +30,7 @@ from tools.notebooks import foreign_stderr, own_settings
 pytest_plugins = ["tools.parallel"]
 
 MEASURED = r"\u2248 -?\d+\.\d{4} (?=\((?:at least|at most|between) )"
+PIXELS = r"data:image/png;base64,[\w+/=]+"
 COMPILED_ONLY = "compiled-only"
 SET_SEED = re.compile(r"set_random_seed\(\d+\)")
 
@@ -70,6 +71,7 @@ def pytest_collectstart(collector):
     if isinstance(collector, IPyNbFile):
         collector.skip_compare += ("stderr",)
         collector.sanitize_patterns[MEASURED] = "\u2248 MEASURED "
+        collector.sanitize_patterns[PIXELS] = "PIXELS"
 
 
 def pytest_collection_modifyitems(config, items):

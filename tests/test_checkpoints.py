@@ -12,6 +12,7 @@ from lib import checkpoints
 from lib.checkpoints import CheckpointError
 from lib.text import Vocabulary, characters
 from tools.notebooks import ROOT
+from training import saving
 from training.fine_tuned import classifier, pre_trained
 from training.gpt_reviews import GPT
 from training.masked_language_model import MaskedLanguageModel, text_encoder
@@ -34,7 +35,7 @@ def small_model(width=4):
 
 def save(model, folder, name="one", **metadata):
     vocabularies = {"characters": Vocabulary(["好"], characters, ["<end>"])}
-    checkpoints.save(model, name, CONFIG, vocabularies, [("a", "b")],
+    saving.save(model, name, CONFIG, vocabularies, [("a", "b")],
                      metadata, folder)
 
 
@@ -155,7 +156,7 @@ def test_the_metadata_tells_how_it_came_about(name):
     metadata = checkpoints.load(name).metadata
     assert set(metadata) == KEYS
     size = (checkpoints.FOLDER / f"{name}.npz").stat().st_size
-    assert size <= checkpoints.MAX_BYTES + 20_000
+    assert size <= saving.MAX_BYTES + 20_000
     losses = metadata["first_losses"]
     assert set(losses) == {"tensorflow", "jax", "torch"}
     for first in losses.values():

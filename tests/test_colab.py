@@ -17,60 +17,69 @@ from tools.notebooks import NOTEBOOKS, ROOT
 
 SETUP = nbformat.read(min(NOTEBOOKS.glob("*.ipynb")),
                       as_version=4).cells[1].source
-# Colab lacks zhplot; pip is not called but noted down.
+# In place of pip, a program that notes down what it is called with.
 BEFORE = """
-import importlib.util, subprocess
-find_spec, run = importlib.util.find_spec, subprocess.run
-importlib.util.find_spec = lambda name: (
-    None if name == "zhplot" and LACKS else find_spec(name))
-def noted(command, **options):
-    if "pip" in map(str, command):
-        print("pip", *command[3:-1], command[-1].name)
-    else:
-        print("git", command[1])
-        run(command, **options)
-subprocess.run = noted
+import sys
+sys.executable = "./python"
 """
 AFTER = """
 import lib.report
 print("lib from", pathlib.Path(lib.report.__file__).parent.parent)
 """
+PIP = """#!/bin/sh
+echo "$@" >> ../pip.txt
+exit $PIP_FAILS
+"""
 
 
 @pytest.fixture
 def on_colab(tmp_path):
-    """A function that runs the setup cell in an empty folder."""
+    """A function that runs the setup cell in an empty folder, again and
+    again, and says what it printed, what it told as an error, and what pip was
+    called with."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("the course has come without its history, or git lacks")
     colab.remote(tmp_path)
     settings = colab.variables(tmp_path)
     content = tmp_path / "content"
-    content.mkdir()
+    (content / "course").mkdir(parents=True)
+    program = content / "course" / "python"
+    program.write_text(PIP)
+    program.chmod(0o755)
 
-    def run(lacks):
-        return subprocess.run(
-            [sys.executable, "-c", f"LACKS = {lacks}{BEFORE}{SETUP}{AFTER}"],
+    def run(pip_fails=0):
+        (content / "pip.txt").write_text("")
+        done = subprocess.run(
+            [sys.executable, "-c", BEFORE + SETUP + AFTER],
             capture_output=True, text=True, cwd=content,
-            env=os.environ | settings)
+            env=os.environ | settings | {"PIP_FAILS": str(pip_fails)})
+        return (done.stdout.splitlines(), done.stderr,
+                (content / "pip.txt").read_text())
     return run
 
 
-def test_setup_cell_fetches_the_course_once(on_colab, tmp_path):
-    first = on_colab(lacks=True)  # zhplot; the second time it is there
-    assert first.stdout.splitlines() == [
-        "git clone", "pip install -qq -r requirements-colab.txt",
-        f"lib from {tmp_path / 'content' / 'course'}"], first.stderr
+def test_setup_cell_fetches_once_what_the_notebook_needs(on_colab, tmp_path):
+    course = tmp_path / "content" / "course"
+    printed, error, pip = on_colab()
+    assert printed == ["Fetching from GitHub and PyPI: lib snownlp zhplot …",
+                       f"lib from {course}"], error
+    assert pip == "-m pip install -qqc requirements-colab.txt snownlp zhplot\n"
+    assert {path.name for path in course.iterdir()} == {
+        ".git", "lib", "requirements-colab.txt", "python"}
     (tmp_path / "remote").rename(tmp_path / "gone")
-    second = on_colab(lacks=False)
-    assert second.stdout == first.stdout.splitlines(True)[-1], second.stderr
+    assert on_colab() == ([f"lib from {course}"], "", "")
 
 
-def test_setup_cell_stops_where_nothing_can_be_fetched(on_colab, tmp_path):
+def test_setup_cell_says_what_to_do_where_nothing_can_be_fetched(on_colab,
+                                                                 tmp_path):
     (tmp_path / "remote").rename(tmp_path / "gone")
-    result = on_colab(lacks=True)
-    assert result.returncode != 0
-    assert "CalledProcessError" in result.stderr
-    assert "lib from" not in result.stdout
+    printed, error, _ = on_colab()
+    assert "ModuleNotFoundError: Run this cell again. fatal: " in error
+    assert "CalledProcessError" not in error and len(printed) == 1
+    (tmp_path / "gone").rename(tmp_path / "remote")
+    assert "ModuleNotFoundError: Run this cell again." in on_colab(1)[1]
+    printed, error, _ = on_colab()  # and then it works
+    assert printed[-1].startswith("lib from"), error
 
 
 def test_every_file_has_the_address_of_pyproject():

@@ -95,11 +95,6 @@ def hand_in(folder, submissions):
         nbformat.write(notebook, path)
 
 
-def graded(chapter, folder, **options):
-    return {grade.submission: grade
-            for grade in homework.grade(chapter, folder, **options)}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_student_edition_is_up_to_date(name):
@@ -115,7 +110,7 @@ def test_student_edition_gives_nothing_away(name):
             assert cell.outputs == [] and cell.execution_count is None
     stubs = [cell for grade_id, cell in cells_by_id(student_edition(name))
              .items() if not grade_id.startswith("check-")]
-    assert all("raise NotImplementedError()" in cell.source for cell in stubs)
+    assert all(grading.STUB.splitlines()[1] in cell.source for cell in stubs)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -259,7 +254,7 @@ def test_nbgrader_by_itself_gives_the_same_points(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + os.pathsep
                        + os.environ["PATH"])  # where alembic is
     monkeypatch.setenv("PYTHONPATH", str(grading.ROOT))
-    points = graded(CHAPTER[name], tmp_path / "inbox")["anna"].points
+    points = homework.grade(CHAPTER[name], tmp_path / "inbox")["anna"].points
     assert points[exercise] == 0 < sum(points.values())
     assert points_of_nbgrader(name, tmp_path / "course", notebook) == points
 
@@ -274,8 +269,8 @@ def test_the_grader_gives_the_points_that_the_checks_say(name, tmp_path):
     hand_in(tmp_path, {who: solved(name, replaced)
                        for who, replaced in answers.items()}
             | {"stubs": student_edition(name)})
-    grades = graded(CHAPTER[name], tmp_path)
-    assert grades["right"].total == 10 and grades["right"].remarks == []
+    grades = homework.grade(CHAPTER[name], tmp_path)
+    assert grades["right"].total == 10 and grades["right"].text == ""
     assert grades["stubs"].total == 0
     for who, replaced in answers.items():
         raised = failures(solutions(name), replaced)
@@ -428,7 +423,7 @@ def test_what_is_typed_into_a_cell_of_checks_is_run_before_them(
 @pytest.mark.parametrize("error, expected", [
     (("SyntaxError", "expected ':' (123.py, line 1)"),
      "SyntaxError: expected ':' (line 1)"),
-    (("NotImplementedError", ""), "not solved"),
+    (("NotImplementedError", ""), "not solved yet"),
     (("CellTimeoutError", "x"), "stopped, it ran too long"),
     (("AssertionError", "\nArrays\x1b[0m differ\n [1 2]"),
      "AssertionError: Arrays [0m differ [1 2]"),
@@ -444,6 +439,32 @@ def test_what_cannot_be_read_gets_a_line_too(tmp_path):
     (tmp_path / "full" / "a.ipynb").write_text("{}")
     assert [path.name for path in homework.submitted_files(tmp_path)] == [
         "empty.ipynb", "a.ipynb", "link.ipynb"]
+
+
+# ---- the exercises of the repository
+
+def test_answers_are_kept_when_the_exercises_are_written_anew(
+        tmp_path, monkeypatch, capsys):
+    edition, solution = stored_edition(NAME), nbformat.writes(solved(NAME))
+    for name, value in (("ROOT", tmp_path), ("HOMEWORK", tmp_path / "home"),
+                        ("EXERCISES", tmp_path / "exercises"),
+                        ("chapter_names", lambda: [NAME]),
+                        ("student_edition", lambda name: edition)):
+        monkeypatch.setattr(homework, name, value)
+    path = tmp_path / "exercises" / f"{NAME}.ipynb"
+    opened = nbformat.reads(edition, as_version=4)
+    opened.metadata["language_info"] = {"name": "python", "version": "3.12"}
+    for text, kept in ((None, 0), (edition, 0), (nbformat.writes(opened), 0),
+                       (solution, 1), ("{", 2)):
+        if text:
+            path.write_text(text, "utf-8")
+            os.utime(path, (kept, kept))
+        homework.write_exercises()
+        assert path.read_text("utf-8") == edition
+        answers = list((tmp_path / "home" / "answers").glob("*.ipynb"))
+        assert len(answers) == kept
+        assert kept == 0 or text in [p.read_text("utf-8") for p in answers]
+    assert "What stood there is kept: home/answers" in capsys.readouterr().out
 
 
 # ---- the copy for students
@@ -472,7 +493,7 @@ def test_a_copy_needs_a_place():
 
 # ---- the table
 
-GRADES = [homework.Grade("=1+1", {"pad": 2.0}, ["@a\x07b", "c"])]
+GRADES = {"=1+1": grading.Outcome({"pad": 2.0}, {"pad": "c"}, ["@a\x07b"])}
 
 
 def test_the_table_holds_no_formula_and_the_maxima(tmp_path):
@@ -481,7 +502,7 @@ def test_the_table_holds_no_formula_and_the_maxima(tmp_path):
         assert list(csv.reader(file)) == [
             ["submission", "pad", "total", "remarks"],
             ["(maximum)", "3.0", "3.0", ""],
-            ["'=1+1", "2.0", "2.0", "'@a b; c"]]
+            ["'=1+1", "2.0", "2.0", "'@a b; pad: c"]]
 
 
 def test_a_table_that_cannot_be_written_stays_whole(tmp_path, monkeypatch):
@@ -553,9 +574,9 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     (tmp_path / ".DS_Store").write_bytes(b"\0")
     (tmp_path / "grades.csv").write_text("an earlier table")
 
-    grades = graded("1", tmp_path, timeout=5)
+    grades = homework.grade("1", tmp_path, timeout=5)
 
-    remarks = {who: "; ".join(g.remarks) for who, g in grades.items()}
+    remarks = {who: grade.text for who, grade in grades.items()}
     assert {who: grade.total for who, grade in grades.items()} == {
         "anna": 10, "colab": 10, "zoë/王 小明 (2)": 10, "copied": 10,
         "foreign": 10, "warns": 10, "deleted": 8, "endless": 8, "displays": 8,
@@ -587,7 +608,7 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
 
 
 def outcome_of(points):
-    return grading.Outcome({"pad": points}, ["pad: <too> short"], True)
+    return grading.Outcome({"pad": points}, {"pad": "<too> short"}, [])
 
 
 @pytest.fixture
@@ -611,7 +632,7 @@ def inbox(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_stops_and_keeps_what_is_graded(inbox):
-    folder, _ = inbox
+    folder, ran = inbox
     (folder / "stop.ipynb").write_text("")
     (folder / "zoe.ipynb").write_text("")
     with pytest.raises(KeyboardInterrupt):
@@ -619,6 +640,10 @@ def test_ctrl_c_stops_and_keeps_what_is_graded(inbox):
     table = (folder / "grades.csv").read_text(encoding="utf-8-sig")
     assert [line.split(",")[0] for line in table.splitlines()] == [
         "submission", "(maximum)", "anna", "ben"]
+    (folder / "stop.ipynb").unlink()
+    ran.clear()
+    homework.grade("01", folder)  # and does not do it again
+    assert sorted(ran) == ["01_lstm_classifier", "zoe"]
 
 
 def test_only_what_is_new_or_changed_is_run_again(inbox, monkeypatch):
@@ -632,7 +657,7 @@ def test_only_what_is_new_or_changed_is_run_again(inbox, monkeypatch):
     (folder / "zoe.ipynb").write_text("new")
     grades = homework.grade("01", folder)
     assert sorted(ran) == ["01_lstm_classifier", "ben", "zoe"]
-    assert [grade.submission for grade in grades] == ["anna", "ben", "zoe"]
+    assert list(grades) == ["anna", "ben", "zoe"]
     ran.clear()
     homework.grade("02", folder)  # other checks
     assert sorted(ran) == ["02_gradient_descent", "anna", "ben", "zoe"]
@@ -722,7 +747,7 @@ def test_broken_environment_of_the_shell_does_not_switch_checks_off(
     name = "01_lstm_classifier"
     hand_in(tmp_path, {"wrong": solved(name, {
         "pad": "def pad(sequences, length):\n    return np.zeros((2, 3))"})})
-    assert graded("01", tmp_path)["wrong"].points["pad"] == 0
+    assert homework.grade("01", tmp_path)["wrong"].points["pad"] == 0
 
 
 @pytest.mark.parametrize("chapter", ["99", "", "lstm", "../01"])

@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import re
 
 import pytest
 
@@ -88,8 +89,9 @@ def used_by_chapters():
     """Counter of how many chapters import each module of lib."""
     counts = collections.Counter()
     for path in CHAPTERS:
-        counts.update(imported("\n".join(
-            cell.source for cell in code_cells(path))))
+        source = "\n".join(cell.source for cell in code_cells(path))
+        counts.update(imported(source) | set(re.findall(
+            r'importlib\.import_module\("(.+?)"\)', source)))
     return counts
 
 

@@ -1,9 +1,13 @@
 import base64
+import io
+import re
 import types
 import warnings
 
 import matplotlib
+import numpy as np
 import pytest
+from PIL import Image
 
 matplotlib.use("Agg")
 
@@ -17,8 +21,8 @@ from lib import plots  # noqa: E402
 def shown(monkeypatch):
     """What plots.show hands to the notebook."""
     calls = []
-    monkeypatch.setattr(plots, "display", lambda data, **more: calls.append(
-        (data, more["metadata"])))
+    monkeypatch.setattr(plots, "display",
+                        lambda data, raw: calls.append(data))
     return calls
 
 
@@ -41,13 +45,31 @@ def test_chinese_title_draws_without_a_warning(shown):
 
 
 def test_show_stores_picture_and_text_and_closes(shown):
-    figure, _ = plt.subplots()
-    plots.show(figure, "An empty plot.")
-    (data, metadata), = shown
-    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert data["text/plain"] == "An empty plot."
-    assert metadata["image/png"]["alt"] == "An empty plot."
+    figure, _ = plt.subplots(figsize=(3, 2), dpi=100)
+    plots.show(figure, 'The "best" of <a> & b.')
+    data, = shown
+    assert data["text/plain"] == 'The "best" of <a> & b.'
+    html = re.fullmatch(
+        '<img alt="(.+)" width="300" src="data:image/png;base64,(.+)">',
+        data["text/html"])
+    assert html[1] == "The &quot;best&quot; of &lt;a&gt; &amp; b."
+    for text, size in ((html[2], (600, 400)), (data["image/png"], (300, 200))):
+        with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+            assert (image.format, image.size) == ("PNG", size)
     assert not plt.fignum_exists(figure.number)
+
+
+def test_colours_survive(shown):
+    figure = plt.figure(figsize=(1, 1))
+    axes = figure.add_axes([0, 0, 1, 1])
+    axes.imshow(np.linspace(0, 1, 64).reshape(8, 8), cmap="viridis")
+    axes.axis("off")
+    plots.show(figure, "A ramp of colours.")
+    png = base64.b64decode(shown[0]["text/html"].split("base64,")[1][:-2])
+    with Image.open(io.BytesIO(png)) as image:
+        stored = np.asarray(image.convert("RGB"))[12::25, 12::25] / 255
+    expected = plt.get_cmap("viridis")(np.linspace(0, 1, 64))[:, :3]
+    assert np.abs(stored.reshape(64, 3) - expected).max() < 0.07
 
 
 def test_a_figure_without_text_is_refused(shown):

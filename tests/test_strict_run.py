@@ -28,12 +28,18 @@ def stream(text):
     return v4.new_output("stream", name="stdout", text=text)
 
 
-def picture(alt):
-    return v4.new_output("display_data", data={"text/plain": alt})
+def picture(alt, width=7):
+    return v4.new_output("display_data", data={
+        "text/plain": alt, "image/png": "AAAA", "text/html": IMAGE.format(
+            alt=alt, width=width, pixels="AAAA+/==")})
 
 
+IMAGE = ('<img alt="{alt}" width="{width}" '
+         'src="data:image/png;base64,{pixels}">')
 SHOW = ("from IPython.display import display\n"
-        "display({'text/plain': 'A rising line.'}, raw=True)")
+        "display({'text/plain': 'A rising line.', 'image/png': 'BBBB', "
+        f"'text/html': {IMAGE!r}.format(alt='A rising line.', width=7, "
+        "pixels='BBBB')}, raw=True)")
 
 # name: (passes, source, stored output, tags)
 CELLS = {
@@ -59,6 +65,8 @@ CELLS = {
     "text of a picture differs": (False, SHOW, picture("A falling line."), []),
     "text of a picture is the same": (
         True, SHOW, picture("A rising line."), []),
+    "size of a picture differs": (
+        False, SHOW, picture("A rising line.", width=8), []),
     "warning on stderr": (
         False, "import warnings\nwarnings.warn('careful')", None, []),
     "log line of TensorFlow on stderr": (

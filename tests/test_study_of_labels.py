@@ -9,7 +9,7 @@ import pytest
 from lib import checkpoints
 from lib.datasets import Reviews
 from lib.text import Vocabulary, characters, pairs
-from training import fine_tuned, study_of_labels
+from training import fine_tuned, saving, study_of_labels
 from training.masked_language_model import text_encoder
 
 TEXTS = ["好书", "不好", "好看", "不看", "好好", "不不", "好", "不"] * 3
@@ -40,11 +40,11 @@ def study(monkeypatch, tmp_path):
     checkpoint = checkpoints.Checkpoint(
         "masked_language_model", CONFIG, VOCABULARIES, [], {"sha256": "abc"},
         [])
-    save = checkpoints.save
-    for name, value in {
-            "FOLDER": tmp_path, "load": lambda name: checkpoint,
-            "save": lambda *args: save(*args, folder=tmp_path)}.items():
-        monkeypatch.setattr(checkpoints, name, value)
+    save = saving.save
+    monkeypatch.setattr(saving, "save",
+                        lambda *args: save(*args, folder=tmp_path))
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+    monkeypatch.setattr(checkpoints, "load", lambda name: checkpoint)
     monkeypatch.setattr(fine_tuned.datasets, "reviews", lambda part: Reviews(
         TEXTS, LABELS) if part == "train" else Reviews(TEXTS[:7], LABELS[:7]))
     monkeypatch.setattr(fine_tuned, "SETTINGS", SETTINGS)

@@ -1,6 +1,7 @@
 """`make notebooks` stores only what is fit for everybody; set-up says what is
 missing and does nothing twice."""
 
+import json
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import sys
 
 import nbformat
 import pytest
+from jupyter_server.extension.config import ExtensionConfigManager
 from nbformat import v4
 
 from tools import environment, notebooks
@@ -116,6 +118,17 @@ def test_one_chapter_means_chapter_and_solutions():
         "notebooks", "solutions"}
 
 
+@pytest.mark.parametrize("error, told", [
+    ("KeyboardInterrupt", "Stopped.\n"), ("ValueError(7)", "ValueError: 7\n")])
+def test_ctrl_c_is_no_error_even_while_a_tool_is_imported(error, told):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import tools; raise {error}"],
+        cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stderr.endswith(told)
+    assert ("Traceback" in done.stderr) == (error != "KeyboardInterrupt")
+
+
 # ---- tools/environment.py
 
 @pytest.mark.parametrize("version", [(3, 9, 1), (3, 14, 0), (2, 7, 18)])
@@ -166,6 +179,25 @@ def place(tmp_path, monkeypatch):
                        ("LOCK", lock)):
         monkeypatch.setattr(environment, name, str(path))
     return tmp_path
+
+
+def test_readers_do_not_see_the_pages_for_instructors(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "VENV", str(tmp_path))
+    environment.write_settings()
+    scripts = "".join(path.read_text("utf-8") for path in pathlib.Path(
+        sys.prefix, "share/jupyter/labextensions/@jupyter/nbgrader/static"
+        ).glob("*.js"))
+    plugins = set(re.findall('"(@jupyter/nbgrader:[a-z-]+)"', scripts))
+    page = json.loads((tmp_path / "etc/jupyter/labconfig/page_config.json"
+                       ).read_text())
+    assert plugins - set(page["disabledExtensions"]) == {
+        "@jupyter/nbgrader:validate-assignment"}
+    config = ExtensionConfigManager(read_config_path=[
+        str(pathlib.Path(prefix, "etc/jupyter"))
+        for prefix in (tmp_path, sys.prefix)])
+    started = [name for name, on in config.get_jpserver_extensions().items()
+               if on and name.startswith("nbgrader")]
+    assert started == ["nbgrader.server_extensions.validate_assignment"]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ the course, so that it can say so. A second call does nothing.
 from __future__ import print_function
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,19 @@ STAMP = os.path.join(VENV, "course-installed.txt")
 WINDOWS = os.name == "nt"
 PYTHON = os.path.join(VENV, "Scripts" if WINDOWS else "bin",
                       "python.exe" if WINDOWS else "python")
+
+# JupyterLab shows nbgrader's pages for instructors to every reader, with an
+# error where there is no course of nbgrader's; Validate is of use to all.
+INSTRUCTORS = ("assignment-list", "course-list", "create-assignment",
+               "formgrader", "menu")
+SETTINGS = {
+    "labconfig/page_config.json": {"disabledExtensions": {
+        "@jupyter/nbgrader:" + name: True for name in INSTRUCTORS}},
+    "jupyter_server_config.d/nbgrader_of_instructors.json": {
+        "ServerApp": {"jpserver_extensions": {
+            "nbgrader.server_extensions." + name: False for name in
+            ("assignment_list", "course_list", "formgrader")}}},
+}
 
 
 def check_python():
@@ -42,9 +56,10 @@ def check_disk():
 
 def fingerprint():
     """What the environment was made from: this Python, the place where it
-    stands (its programs know it by heart), and the lock file."""
+    stands (its programs know it by heart), the lock file, and settings."""
     with open(LOCK, "rb") as lock:
-        digest = hashlib.sha256(lock.read()).hexdigest()
+        digest = hashlib.sha256(lock.read() + json.dumps(
+            SETTINGS, sort_keys=True).encode()).hexdigest()
     return "{}\n{}".format(kind(), digest)
 
 
@@ -99,8 +114,18 @@ def install():
     except subprocess.CalledProcessError:
         sys.exit("The installation did not finish; the reason stands above. "
                  "Call this again to go on where it stopped.")
+    write_settings()
     with open(STAMP, "w") as text:
         text.write(fingerprint())
+
+
+def write_settings():
+    for name, content in SETTINGS.items():
+        path = os.path.join(VENV, "etc", "jupyter", *name.split("/"))
+        if not os.path.isdir(os.path.dirname(path)):
+            os.makedirs(os.path.dirname(path))
+        with open(path, "w") as text:
+            json.dump(content, text)
 
 
 def replace():

@@ -35,6 +35,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import is_grade
 from traitlets.config import Config
 
+from lib.notebook import NOT_SOLVED
 from tools.notebooks import NOTEBOOKS, ROOT, own_settings
 from tools.parallel import core_count
 
@@ -47,6 +48,7 @@ alembic_version = functools.cache(nbgrader.api.get_alembic_version)
 CELL_TIMEOUT = 30  # seconds; a whole notebook of solutions takes under 20
 MEMORY = 2.5e9     # bytes that a submission may take, all its processes
 DEADLY_CELLS = 5   # so many may end their process before it is given up
+STUB = f'# YOUR CODE HERE\nraise NotImplementedError("{NOT_SOLVED}")'
 MARK = "COURSE_SUBMISSION"  # a variable in each process of a submission
 
 
@@ -88,15 +90,14 @@ class Course:
         nothing = dict.fromkeys(self.max_points, 0.0)
         try:
             cells, remarks = self.complete(path)
-            outcome, sealed = run([cell.source for cell in cells], timeout,
-                                  hidden)
+            errors, sealed = run([cell.source for cell in cells], timeout,
+                                 hidden)
         except HomeworkError as error:
-            return Outcome(nothing, [str(error)], True)
+            return Outcome(nothing, {}, [str(error)])
         except Exception as error:  # whatever it is, the others are graded
-            return Outcome(nothing, ["could not be graded: " + _one_line(
-                f"{type(error).__name__}: {error}")], True)
-        points, errors = self._results(cells, outcome)
-        return Outcome(points, remarks + errors, sealed)
+            return Outcome(nothing, {}, [NOT_GRADED + _one_line(
+                f"{type(error).__name__}: {error}")])
+        return Outcome(*self._results(cells, errors), remarks, sealed)
 
     def complete(self, path):
         """The code cells that are to be run, and remarks.
@@ -138,35 +139,53 @@ class Course:
         return cells[::-1], (remarks[::-1]
                              + [f"cell deleted: {name}" for name in missing])
 
-    def _results(self, cells, outcome):
+    def _results(self, cells, errors):
         """Points by exercise, and why some were lost.
 
         Full points if the checks ran to their end.
         """
-        points, remarks = dict.fromkeys(self.max_points, 0.0), []
-        errors = {grade_id_of(cell): outcome.get(i, NOT_RUN)
+        points, reasons = dict.fromkeys(self.max_points, 0.0), {}
+        errors = {grade_id_of(cell): errors.get(i, NOT_RUN)
                   for i, cell in enumerate(cells) if grade_id_of(cell)}
         for grade_id in filter(self.checks.get, errors):
             exercise = grade_id.removeprefix("check-")
             if errors[grade_id] is None:
                 points[exercise] = self.max_points[exercise]
             else:  # an answer that fails itself says more than its checks do
-                remarks.append(f"{exercise}: " + _explain(
-                    *(errors.get(exercise) or errors[grade_id])))
-        return points, remarks
+                reasons[exercise] = _explain(
+                    *(errors.get(exercise) or errors[grade_id]))
+        return points, reasons
 
 
 class Outcome(NamedTuple):
     """What one submission earned.
 
     points: dict of points by exercise.
-    remarks: list of str, what an instructor should know.
+    reasons: dict of exercise → why points were lost.
+    remarks: list of str, what else an instructor should know.
     sealed: whether it was kept from reading and writing what is not its own.
     """
 
     points: dict
+    reasons: dict
     remarks: list
-    sealed: bool
+    sealed: bool = True
+
+    @property
+    def total(self):
+        return sum(self.points.values())
+
+    @property
+    def text(self):
+        """Remarks and reasons in one line."""
+        return "; ".join(self.remarks + [
+            f"{exercise}: {why}" for exercise, why in self.reasons.items()])
+
+    @property
+    def is_final(self):
+        """Whether another run would say the same."""
+        return not any(remark.startswith(NOT_GRADED)
+                       for remark in self.remarks)
 
 
 def student_edition(name):
@@ -186,6 +205,7 @@ def student_edition(name):
         config = Config()
         config.CourseDirectory.root = folder
         config.CourseDirectory.course_id = "course"
+        config.ClearSolutions.code_stub = {"python": STUB}
         source = pathlib.Path(folder, "source", name)
         source.mkdir(parents=True)
         shutil.copy(SOLUTIONS / f"{name}.ipynb", source)
@@ -199,6 +219,7 @@ def student_edition(name):
 
 # ---- running
 
+NOT_GRADED = "could not be graded: "
 NOT_RUN = ("NotRun", "its checks were not run")
 STOPPED = threading.Event()  # nothing more is to be run
 
@@ -411,7 +432,7 @@ def _one_line(text):
 def _explain(name, message):
     """An error in one line."""
     if name == "NotImplementedError":
-        return "not solved"
+        return NOT_SOLVED
     if name in ("CellTimeoutError", "KeyboardInterrupt"):
         return "stopped, it ran too long"
     if name in ("Stopped", "NotRun"):

@@ -22,7 +22,6 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import NamedTuple
 
 import nbformat
 
@@ -55,23 +54,6 @@ td, th {{ text-align: left; padding: 0.3em 1em; vertical-align: top }}</style>
 {others}</html>
 """
 GIVES_AWAY = ("notebooks/solutions/", "tests/", ".ci/", ".github/")
-
-
-class Grade(NamedTuple):
-    """What one submission earned.
-
-    submission: its path inside the folder, without ".ipynb".
-    points: dict of points by exercise.
-    remarks: list of str, what an instructor should know.
-    """
-
-    submission: str
-    points: dict
-    remarks: list
-
-    @property
-    def total(self):
-        return sum(self.points.values())
 
 
 def chapter_names():
@@ -108,12 +90,35 @@ def student_edition(name):
 
 
 def write_exercises():
-    """Write notebooks/exercises anew from notebooks/solutions."""
+    """Write notebooks/exercises anew from notebooks/solutions.
+
+    Answers that somebody has typed into one of them are kept in homework/.
+    """
     EXERCISES.mkdir(exist_ok=True)
     for name in chapter_names():
-        path = EXERCISES / f"{name}.ipynb"
-        path.write_text(student_edition(name), encoding="utf-8", newline="\n")
+        path, text = EXERCISES / f"{name}.ipynb", student_edition(name)
+        if path.exists() and answers(path.read_text("utf-8")) != answers(text):
+            kept = HOMEWORK / "answers" / f"{name}-{time_of(path)}.ipynb"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, kept)
+            print(f"What stood there is kept: {kept.relative_to(ROOT)}")
+        path.write_text(text, encoding="utf-8", newline="\n")
         print(path.relative_to(ROOT))
+
+
+def answers(text):
+    """What is typed into the code cells of a notebook; the text, if it is
+    none."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return [cell.source for cell in nbformat.reads(text, as_version=4)
+                .cells if cell.cell_type == "code"]
+    return text
+
+
+def time_of(path):
+    """When a file was written, for a name."""
+    return time.strftime("%Y-%m-%d-%H%M%S",
+                         time.localtime(path.stat().st_mtime))
 
 
 def assign(chapter):
@@ -206,7 +211,8 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
         timeout: seconds after which a cell is stopped.
 
     Returns:
-        List of Grade, one a file.
+        Dict of submission (its path in the folder, without ".ipynb") →
+        tools.grading.Outcome, in alphabetical order.
 
     Raises:
         HomeworkError: no such chapter, no such folder, or an empty one.
@@ -214,18 +220,13 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
     name = chapter_name(chapter)
     folder = pathlib.Path(folder).resolve()
     files = submitted_files(folder)
-    table = folder / "grades.csv"
-    try:
-        keep_old_table(table)
-        table.touch()
-    except OSError as error:
-        raise HomeworkError(
-            f"{table} cannot be written ({error.strerror}). Close it, or make "
-            "the folder writable.") from error
     made, known = Course(name), Known(folder / KNOWN, name)
+    table = folder / "grades.csv"
+    keep_old_table(table)
+    table = write_table(table, made.max_points, {})  # now, if it cannot be
     hidden = [SOLUTIONS, ROOT / "tests", ROOT / ".git", folder]
     keys = {path: known.key(path) for path in files}
-    grades, sealed = {}, True
+    outcomes = {}
 
     def one(path):
         return known.outcomes.get(keys[path]) or made.grade(path, timeout,
@@ -233,27 +234,31 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
 
     if not known.outcomes.keys() >= set(keys.values()):
         refuse_if_solutions_fail(made)
-    for path, outcome in side_by_side(one, files):
-        known.add(keys[path], outcome)
-        sealed &= outcome.sealed
-        submission = path.relative_to(folder).as_posix()
-        result = Grade(submission.removesuffix(".ipynb"), outcome.points,
-                       outcome.remarks)
-        grades[path] = result
-        in_order = [grades[p] for p in files if p in grades]
-        # Now, so that it stays whatever comes.
-        table = write_table(table, made.max_points, in_order)
-        write_page(folder / FEEDBACK, made, result)
-        print(f"[{len(grades)}/{len(files)}] {no_formula(result.submission)}: "
-              f"{result.total:g} of {sum(made.max_points.values()):g}"
-              + "".join(f"; {remark}" for remark in result.remarks),
-              flush=True)
-    known.write()
-    if not sealed:
+    try:
+        for path, outcome in side_by_side(one, files):
+            known.add(keys[path], outcome)
+            outcomes[path] = outcome
+            named = {submission_of(p, folder): outcomes[p]
+                     for p in files if p in outcomes}
+            # Now, so that it stays whatever comes.
+            table = write_table(table, made.max_points, named)
+            submission = submission_of(path, folder)
+            write_page(folder / FEEDBACK, made, submission, outcome)
+            print(f"[{len(outcomes)}/{len(files)}] {no_formula(submission)}: "
+                  f"{outcome.total:g} of {sum(made.max_points.values()):g}"
+                  + (outcome.text and f"; {outcome.text}"), flush=True)
+    finally:
+        known.write()
+    if not all(outcome.sealed for outcome in outcomes.values()):
         print("This system does not let submissions be shut in: they could "
               "read your files and write to them.")
     print(f"Written: {table}, and a page for each in {folder / FEEDBACK}")
-    return [grades[path] for path in files]
+    return named
+
+
+def submission_of(path, folder):
+    """The name of what was handed in: its path, without ".ipynb"."""
+    return path.relative_to(folder).as_posix().removesuffix(".ipynb")
 
 
 def side_by_side(function, paths):
@@ -297,8 +302,7 @@ class Known:
 
     def add(self, key, outcome):
         """Note an outcome, unless another time it may be another one."""
-        if key and not any(remark.startswith("could not be graded")
-                           for remark in outcome.remarks):
+        if key and outcome.is_final:
             self.outcomes[key] = outcome
 
     def write(self):
@@ -317,47 +321,42 @@ def refuse_if_solutions_fail(made):
     if outcome.points != made.max_points:
         raise HomeworkError(
             "The course's own solutions do not earn all points here, so no "
-            "one was graded: " + "; ".join(outcome.remarks) + ". Is the "
+            "one was graded: " + outcome.text + ". Is the "
             "environment whole? `make clean`, then the same command, makes it "
             "anew.")
 
 
-def write_page(folder, made, result):
+def write_page(folder, made, submission, outcome):
     """Write what a student gets back: points and reasons, as HTML.
 
     Args:
         folder: of the pages, a pathlib.Path.
         made: tools.grading.Course.
-        result: Grade.
+        submission: its name.
+        outcome: tools.grading.Outcome.
     """
-    reasons = {remark.partition(": ")[0]: remark.partition(": ")[2]
-               for remark in result.remarks}
     rows = "".join(
         f"<tr><td>{html.escape(exercise)}</td>"
         f"<td>{points:g} of {made.max_points[exercise]:g}</td>"
-        f"<td>{html.escape(reasons.get(exercise, ''))}</td></tr>\n"
-        for exercise, points in result.points.items())
-    others = "".join(
-        f"<p>{html.escape(remark)}</p>\n" for remark in result.remarks
-        if remark.partition(": ")[0] not in result.points)
-    path = folder / f"{result.submission}.html"
+        f"<td>{html.escape(outcome.reasons.get(exercise, ''))}</td></tr>\n"
+        for exercise, points in outcome.points.items())
+    path = folder / f"{submission}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(PAGE.format(
-        name=html.escape(result.submission), chapter=made.name, rows=rows,
-        others=others, total=result.total,
-        maximum=sum(made.max_points.values())),
+        name=html.escape(submission), chapter=made.name, rows=rows,
+        others="".join(f"<p>{html.escape(remark)}</p>\n"
+                       for remark in outcome.remarks),
+        total=outcome.total, maximum=sum(made.max_points.values())),
         encoding="utf-8", errors="replace")
 
 
 def keep_old_table(table):
     """Rename a table of an earlier run, by the time it was written."""
-    if table.exists():
-        written = time.strftime("%Y-%m-%d-%H%M%S",
-                                time.localtime(table.stat().st_mtime))
-        table.rename(table.with_name(f"grades-{written}.csv"))
+    with contextlib.suppress(OSError):  # none, or none may be written
+        table.rename(table.with_name(f"grades-{time_of(table)}.csv"))
 
 
-def write_table(table, max_points, grades):
+def write_table(table, max_points, outcomes):
     """Write the grades as CSV; return the path that was written.
 
     It is there as a whole or not at all, and has a byte-order mark, so that
@@ -366,9 +365,9 @@ def write_table(table, max_points, grades):
     """
     rows = [["submission", *max_points, "total", "remarks"],
             ["(maximum)", *max_points.values(), sum(max_points.values()), ""]]
-    for result in grades:
-        rows.append([no_formula(result.submission), *result.points.values(),
-                     result.total, no_formula("; ".join(result.remarks))])
+    for submission, outcome in outcomes.items():
+        rows.append([no_formula(submission), *outcome.points.values(),
+                     outcome.total, no_formula(outcome.text)])
     unfinished = table.with_name(f".{table.name}.unfinished")
     try:
         with open(unfinished, "w", encoding="utf-8-sig", newline="") as file:
@@ -382,8 +381,9 @@ def write_table(table, max_points, grades):
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise HomeworkError(
-            f"{table} cannot be written ({error.strerror}). What it holds is "
-            "complete; make room and grade the others again.") from error
+            f"{table} cannot be written ({error.strerror}). Make the folder "
+            "writable, or make room, and grade again: what was graded is not "
+            "lost.") from error
     return table
 
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from lib import checkpoints
+from training import saving
 from training.batches import SEED
 from training.gpt_reviews import gpt_reviews
 from training.masked_language_model import masked_language_model
@@ -51,7 +52,7 @@ def train(name, folder=checkpoints.FOLDER, last_step=None):
         raise
     metadata = describe(name, log) | {"held_out": training.held_out,
                                       "optimizer": optimizer_of(training)}
-    checkpoints.save(training.model, name, training.config,
+    saving.save(training.model, name, training.config,
                      training.vocabularies, training.merges, metadata, folder)
     kept.unlink(missing_ok=True)
     return metadata

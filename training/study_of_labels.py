@@ -21,6 +21,7 @@ import sklearn
 
 from lib import checkpoints, datasets
 from lib.baselines import tfidf_classifier
+from training import saving
 from training.batches import SEED
 from training.fine_tuned import (
     SETTINGS,
@@ -202,7 +203,7 @@ def average(results):
     metadata = {"command": results["command"], "seeds": list(SEEDS),
                 "settings": settings_of("pre-trained", None),
                 "test_accuracy": accuracy}
-    checkpoints.save(model, "fine_tuned", config(), encoder()[0].vocabularies,
+    saving.save(model, "fine_tuned", config(), encoder()[0].vocabularies,
                      [], metadata)
     for seed in SEEDS:
         kept(seed).unlink()

@@ -86,5 +86,5 @@ resolve: setup ## can it be installed with each Python, on each system?
 	$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/python -m tools.resolve
 
-clean: ## remove the environment and everything that can be made again
-	rm -rf .venv .venv.old .venv-colab homework .pytest_cache
+clean: ## remove the environments (homework/ stays: students' work may lie there)
+	rm -rf .venv .venv.old .venv-colab .pytest_cache

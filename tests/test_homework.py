@@ -10,12 +10,15 @@ import copy
 import csv
 import json
 import os
-import pathlib
 import re
+import socket
+import subprocess
 import sys
+import time
 import warnings
 
 import nbformat
+import psutil
 import pytest
 from nbformat import v4
 from nbgrader.apps import NbGraderAPI
@@ -24,7 +27,6 @@ from traitlets.config import Config
 from tools import grading, homework
 from tools.notebooks import code_cells
 
-WRONG_ANSWERS = pathlib.Path(__file__).parent / "wrong_answers"
 NAMES = homework.chapter_names()
 CHAPTER = {name: name.split("_")[0] for name in NAMES}
 
@@ -37,7 +39,7 @@ def cells_by_id(notebook):
 def wrong_answers(name):
     """Dict of exercise → list of (title, source)."""
     answers = collections.defaultdict(list)
-    for path in sorted((WRONG_ANSWERS / name).glob("*.py")):
+    for path in sorted((grading.WRONG_ANSWERS / name).glob("*.py")):
         exercise, title = path.stem.split(".")
         answers[exercise].append((title, path.read_text(encoding="utf-8")))
     return answers
@@ -279,6 +281,12 @@ def test_the_grader_gives_the_points_that_the_checks_say(name, tmp_path):
             for exercise, points in grades["right"].points.items()}
 
 
+@pytest.fixture(autouse=True)
+def unsealed_if_it_must_be(monkeypatch):
+    """Where nothing can be shut in, the other tests hold all the same."""
+    monkeypatch.setenv("UNSEALED", "yes")
+
+
 # ---- what comes back from students, without running it
 
 NAME = "02_gradient_descent"
@@ -423,8 +431,8 @@ def test_what_is_typed_into_a_cell_of_checks_is_run_before_them(
 @pytest.mark.parametrize("error, expected", [
     (("SyntaxError", "expected ':' (123.py, line 1)"),
      "SyntaxError: expected ':' (line 1)"),
-    (("NotImplementedError", ""), "not solved yet"),
-    (("CellTimeoutError", "x"), "stopped, it ran too long"),
+    (("NotImplementedError", ""), "not solved in its cell"),
+    (("CellTimeoutError", "x"), "stopped: it ran too long"),
     (("AssertionError", "\nArrays\x1b[0m differ\n [1 2]"),
      "AssertionError: Arrays [0m differ [1 2]"),
     (("ValueError", "a " * 500), "ValueError: " + "a " * 143 + "…")])
@@ -435,10 +443,27 @@ def test_an_error_is_told_in_one_line(error, expected):
 def test_what_cannot_be_read_gets_a_line_too(tmp_path):
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "nowhere")
     (tmp_path / "empty.ipynb").mkdir()
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "a.ipynb").write_text("{}")
-    assert [path.name for path in homework.submitted_files(tmp_path)] == [
-        "empty.ipynb", "a.ipynb", "link.ipynb"]
+    for name in ("full/a.ipynb", "full/helper.py", "essay/a.docx", "b.zip",
+                 "feedback/c.ipynb", "feedback/full/a.html", "Thumbs.db",
+                 "full/desktop.ini", "grades.csv", "participants.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("{}")
+    assert [path.relative_to(tmp_path).as_posix()
+            for path in homework.submitted_files(tmp_path)] == [
+        "b.zip", "empty.ipynb", "essay/a.docx", "feedback/c.ipynb",
+        "full/a.ipynb", "link.ipynb"]
+
+
+def test_checks_without_metadata_are_known_by_their_text(made, tmp_path):
+    notebook = solved(NAME)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({})
+    found, remarks = completed(made, tmp_path, nbformat.writes(notebook))
+    graded = [cell for cell in found.cells if grading.is_grade(cell)]
+    assert [grading.exercise_of(cell) for cell in graded] == list(
+        made.max_points)
+    assert [cell.source for cell in graded] == list(made.checks.values())
+    assert {remark.partition(":")[0] for remark in remarks} == {"cell deleted"}
 
 
 # ---- the exercises of the repository
@@ -482,8 +507,35 @@ def test_a_copy_for_students_holds_no_answer(tmp_path):
              for match in hidden.finditer(cell.source)]
     assert len(found) > 2 * len(NAMES)
     assert [lines for lines in found if lines in text] == []
+    readme = (folder / "README.md").read_text("utf-8")
+    assert "make lab" in readme and "Colab" in readme
+    for word in ("make test", "make grade", "notebooks/solutions", "<!--"):
+        assert word not in readme
     with pytest.raises(grading.HomeworkError, match="Name another"):
         homework.handout(folder)
+
+
+def test_a_copy_is_the_last_commit(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-C", root, "-c", "user.name=a", "-c",
+                        "user.email=a@b", *arguments], check=True)
+
+    root = tmp_path / "course"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "README.md").write_text("a")
+    for name in ("kept", "gone"):
+        (root / "notebooks" / name).write_text("as handed out")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "a")
+    (root / "notebooks" / "kept").write_text("my own answer")
+    (root / "notebooks" / "gone").unlink()
+    (root / "notebooks" / "mine").write_text("my own answer")
+    monkeypatch.setattr(homework, "ROOT", root)
+    homework.handout(tmp_path / "copy")
+    assert {path.name: path.read_text() for path in
+            (tmp_path / "copy" / "notebooks").iterdir()} == dict.fromkeys(
+        ("kept", "gone"), "as handed out")
 
 
 def test_a_copy_needs_a_place():
@@ -587,8 +639,8 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
         "cell deleted: pad; cell deleted: check-pad; "
         "cell deleted: check-scores; "
         "pad: NameError: name 'pad' is not defined")
-    assert "pad: stopped, it ran too long" in remarks["endless"]
-    assert "buckets: it ends its own kernel" in remarks["exits"]
+    assert "pad: stopped: it ran too long" in remarks["endless"]
+    assert "buckets: stopped: it ends its own process" in remarks["exits"]
     assert "another chapter" in remarks["other"]
     assert "not a readable notebook" in remarks["broken"]
     assert "hand in the .ipynb file" in remarks["essay.docx"]
@@ -623,8 +675,14 @@ def inbox(tmp_path, monkeypatch):
         return outcome_of(2.0)
 
     monkeypatch.setattr(grading.Course, "grade", grade)
+    def complete(self, path):
+        if path.read_text() == "other":
+            raise grading.NotOfThisChapter("another chapter")
+
+    monkeypatch.setattr(grading.Course, "complete", complete)
     monkeypatch.setattr(grading.Course, "__init__", lambda self, name: vars(
-        self).update(name=name, max_points={"pad": 2.0}))
+        self).update(name=name, max_points={"pad": 2.0},
+                     titles={"pad": "1. Pad & cut"}))
     monkeypatch.setattr(grading, "worker_count", lambda: 1)
     for name in ("anna", "ben"):
         (tmp_path / f"{name}.ipynb").write_text(name)
@@ -668,8 +726,72 @@ def test_each_student_gets_a_page(inbox):
     homework.grade("01", folder)
     page = (folder / "feedback/anna.html").read_text("utf-8")
     assert "anna: 2 of 2 points" in page
-    assert "<td>pad</td><td>2 of 2</td><td>&lt;too&gt; short</td>" in page
+    assert ("<td>1. Pad &amp; cut</td><td>2 of 2</td>"
+            "<td>&lt;too&gt; short</td>") in page
     assert len(homework.submitted_files(folder)) == 2
+    (folder / "anna.ipynb").unlink()
+    homework.grade("01", folder)
+    assert [p.name for p in (folder / "feedback").iterdir()] == ["ben.html"]
+
+
+def test_a_table_that_says_the_same_is_kept_once(inbox):
+    folder, _ = inbox
+    homework.grade("01", folder)
+    homework.grade("01", folder)
+    assert [path.name for path in folder.glob("*.csv")] == ["grades.csv"]
+    (folder / "zoe.ipynb").write_text("new")
+    homework.grade("01", folder)
+    assert len(list(folder.glob("grades-*.csv"))) == 1
+
+
+@pytest.mark.parametrize("reasons, remarks, runs", [
+    ({"pad": "stopped: it ran too long"}, [], 2),
+    ({}, ["could not be graded: no memory"], 2),
+    ({"pad": "AssertionError: 3"}, ["cell deleted: pad"], 1)])
+def test_what_another_run_may_judge_otherwise_is_run_again(
+        inbox, monkeypatch, reasons, remarks, runs):
+    folder, ran = inbox
+
+    def grade(self, path, timeout=0, hidden=()):
+        ran.append(path.stem)
+        return grading.Outcome({"pad": 2.0}, reasons, remarks)
+
+    monkeypatch.setattr(grading.Course, "grade", grade)
+    for _ in range(2):
+        homework.grade("01", folder)
+    assert ran.count("anna") == runs
+
+
+def test_a_folder_of_another_chapter_stays_as_it_is(inbox):
+    folder, ran = inbox
+    homework.grade("01", folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")
+              if path.is_file() and path.suffix != ".ipynb"}
+    for path in folder.glob("*.ipynb"):
+        path.write_text("other")
+    with pytest.raises(grading.HomeworkError, match="nothing was graded"):
+        homework.grade("02", folder)
+    assert before == {path: path.read_bytes() for path in before}
+    (folder / "zoe.ipynb").write_text("of this chapter")
+    assert len(homework.grade("02", folder)) == 3  # a line for each
+
+
+def test_a_folder_is_graded_by_one_at_a_time(inbox):
+    folder, _ = inbox
+    with (homework.only_one_in(folder),
+          pytest.raises(grading.HomeworkError, match="right now")):
+        homework.grade("01", folder)
+    (folder / ".grading").write_text("999999999")  # it was killed
+    assert len(homework.grade("01", folder)) == 2
+    assert not (folder / ".grading").exists()
+
+
+def test_the_course_itself_is_no_submission(monkeypatch, tmp_path):
+    (tmp_path / "a.ipynb").write_text("{}")
+    (tmp_path / "course").mkdir()
+    monkeypatch.setattr(homework, "ROOT", tmp_path / "course")
+    with pytest.raises(grading.HomeworkError, match="folder of their own"):
+        homework.grade("01", tmp_path)
 
 
 def test_nobody_is_graded_where_the_solutions_fail(inbox, monkeypatch):
@@ -682,16 +804,38 @@ def test_nobody_is_graded_where_the_solutions_fail(inbox, monkeypatch):
 # ---- running
 
 @pytest.mark.slow
-def test_a_cell_that_ends_its_process_costs_no_other_cell():
-    errors, _ = grading.run(["a = 1", "import os; os._exit(0)", "b = a", "",
-                             "exit()", "b", "1 / 0"], timeout=20)
-    assert [errors[i] and errors[i][0] for i in range(7)] == [
-        None, "Stopped", None, None, None, None, "ZeroDivisionError"]
+@pytest.mark.parametrize("source, error", [
+    ("import os; os._exit(0)", "Stopped"), ("exit()", None), ("quit", None),
+    ("import sys; sys.exit()", "SystemExit")])
+def test_a_cell_that_ends_its_process_costs_no_other_cell(source, error):
+    wait = "import time; time.sleep(1)"  # a kernel may end after a while
+    errors, _ = grading.run(["a = 1", source, wait, "b = a", "", wait, "b",
+                             "1 / 0"], timeout=20)
+    assert [errors[i] and errors[i][0] for i in range(8)] == [
+        None, error, None, None, None, None, None, "ZeroDivisionError"]
+
+
+def test_an_end_that_comes_late_is_blamed_on_a_cell_before(monkeypatch):
+    """And it comes to an end, though the same cell never finishes."""
+    jobs = []
+
+    def attempt(sources, timeout, hidden, deadline):
+        jobs.append(sources)
+        if "late" not in sources:
+            return [{"ended": i, "error": None} for i in range(3)] + [
+                {"finished": True}], None
+        return [{"begun": 0}, {"ended": 0, "error": None}, {"begun": 1},
+                {"ended": 1, "error": None}, {"begun": 2}], None
+
+    monkeypatch.setattr(grading, "attempt", attempt)
+    errors, _ = grading.run(["a", "late", "c"], timeout=1)
+    assert len(jobs) == 3
+    assert errors[0] is None and errors[1][0] == "Stopped"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source, reason", [
-    ("import os, signal; os.kill(os.getppid(), 9)", "ends its own kernel"),
+    ("import os, signal; os.kill(os.getppid(), 9)", "ends its own process"),
     ("a = bytearray(10**9)", "memory"),
     ("import signal; signal.signal(2, signal.SIG_IGN)\nwhile True: pass",
      "could not be interrupted")])
@@ -702,6 +846,133 @@ def test_what_harms_the_grader_is_left_out(monkeypatch, source, reason):
     assert errors[0] is None and errors[2] is None
     name, message = errors[1]
     assert name == "Stopped" and reason in message
+
+
+@pytest.mark.slow
+def test_what_a_submission_started_ends_with_it():
+    name = f"course{os.getpid()}"
+    errors, sealed = grading.run([
+        "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', "
+        f"'import time; time.sleep(99) # {name}'], env={{}}, "
+        "start_new_session=True)"], timeout=20)
+    assert errors == {0: None}
+    if sealed:
+        assert not [process for process in psutil.process_iter(["cmdline"])
+                    if name in " ".join(process.info["cmdline"] or ())]
+
+
+@pytest.mark.slow
+def test_slow_cells_cost_only_themselves():
+    slow = "import time; time.sleep(3)"
+    errors, _ = grading.run(["a = 1", *[slow] * 7, "b = a"], timeout=1)
+    assert errors[0] is None and errors[8] is None
+    assert {errors[i][0] for i in range(1, 8)} == {"CellTimeoutError"}
+
+
+@pytest.mark.slow
+def test_a_submission_has_its_time_and_no_more(monkeypatch):
+    monkeypatch.setattr(grading, "TOTAL_TIME", 8)
+    start = time.monotonic()
+    errors, _ = grading.run(["a = 1", *["import time; time.sleep(3)"] * 9],
+                            timeout=20)
+    assert time.monotonic() - start < 14
+    assert errors[0] is None and 9 not in errors
+
+
+TAMPERING = {
+    "checks are taken out": """
+import ast
+class NoAsserts(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.Pass()
+get_ipython().ast_transformers.append(NoAsserts())""",
+    "cells are not run": """
+async def do_execute(*arguments, **options):
+    return {"status": "ok", "execution_count": 1, "payload": [],
+            "user_expressions": {}}
+get_ipython().kernel.do_execute = do_execute""",
+    "all is equal": """
+np.isclose = np.allclose = np.array_equal = lambda *a, **b: True"""}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", TAMPERING)
+def test_tampering_with_the_checks_earns_nothing(how, made, tmp_path):
+    wrong = {exercise: made.wrong[exercise] for exercise in made.max_points}
+    wrong["schedule"] += "\n" + TAMPERING[how]
+    hand_in(tmp_path, {"a": solved(NAME, wrong)})
+    outcome = made.grade(tmp_path / "a.ipynb")
+    assert outcome.total == 0
+    assert "tampered" in outcome.text or how == "all is equal"
+
+
+@pytest.mark.slow
+def test_names_that_students_use_elsewhere_cost_nothing(made, tmp_path):
+    notebook = solved(NAME)
+    notebook.cells.insert(3, v4.new_code_cell(
+        "from numpy import abs, all, any, max, sum\nmap = range = {}"))
+    hand_in(tmp_path, {"a": notebook})
+    assert made.grade(tmp_path / "a.ipynb").points == made.max_points
+
+
+def test_checks_that_stand_above_their_answer_are_run_below(made, tmp_path):
+    notebook = solved(NAME)
+    cells = cells_by_id(notebook)
+    notebook.cells.remove(cells["check-stopping"])
+    notebook.cells.insert(3, cells["check-stopping"])
+    found, remarks = completed(made, tmp_path, nbformat.writes(notebook))
+    ids = [grading.grade_id_of(cell) for cell in found.cells]
+    assert ids.index("check-stopping") == ids.index("stopping") + 1
+    assert remarks == []
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda p: p.symlink_to(grading.SOLUTIONS / f"{NAME}.ipynb"), "a link"),
+    (lambda p: p.symlink_to("/dev/zero"), "a link"),
+    (lambda p: os.mkfifo(p), "not a file"),
+    (lambda p: p.write_bytes(b"{}," * 7_000_000), "more than 20 MB")])
+def test_what_is_no_plain_small_file_is_not_read(made, tmp_path, make,
+                                                 message):
+    path = tmp_path / "a.ipynb"
+    make(path)
+    assert homework.submitted_files(tmp_path) == [path]
+    assert homework.Known(tmp_path / "no", NAME).key(path) is None
+    outcome = made.grade(path)
+    assert outcome.total == 0 and message in outcome.text
+
+
+@pytest.mark.parametrize("known", ["[]", "{", '{"a": 7}', '{"a": [1]}', "7"])
+def test_notes_of_an_earlier_run_that_are_damaged_are_left_out(inbox, known):
+    folder, ran = inbox
+    (folder / ".graded.json").write_text(known)
+    assert len(homework.grade("01", folder)) == 2
+
+
+def test_names_that_cannot_be_pages_stop_nobody(inbox):
+    folder, _ = inbox
+    for name in ("z" * 249 + ".ipynb", "eve/a.ipynb", "eve/a.html/b.ipynb",
+                 "anna"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    grades = homework.grade("01", folder)
+    assert len(grades) == 6 and {"anna", "anna.ipynb", "ben"} <= set(grades)
+
+
+def test_where_nothing_can_be_shut_in_nobody_is_graded(inbox, monkeypatch):
+    folder, ran = inbox
+
+    def grade(self, path, timeout=0, hidden=()):
+        ran.append(path.stem)
+        return outcome_of(2.0)._replace(sealed=False)
+
+    monkeypatch.setattr(grading.Course, "grade", grade)
+    monkeypatch.setattr(homework.sys, "platform", "linux")
+    monkeypatch.delenv("UNSEALED", raising=False)
+    with pytest.raises(grading.HomeworkError, match="UNSEALED=yes"):
+        homework.grade("01", folder)
+    assert ran == ["01_lstm_classifier"]
+    monkeypatch.setenv("UNSEALED", "yes")
+    assert len(homework.grade("01", folder)) == 2
 
 
 @pytest.mark.slow
@@ -719,19 +990,38 @@ SEALED = [  # each must raise
     "open('work.txt', 'wb').write(bytes(2 * 10**9))",
     "import os, shutil; shutil.rmtree(os.path.dirname(os.getcwd()))",
     "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', "
-    "'install', '-q', 'iniconfig==1.0'], check=True)"]
-ALLOWED = ["open('work.txt', 'w').write('a')", "import lib.text",
+    "'install', '-q', 'iniconfig==1.0'], check=True)",
+    "open('/proc/sys/kernel/core_pattern', 'w')",
+    "import ctypes\nassert not ctypes.CDLL(None).umount2("
+    "b'{root}/notebooks/solutions', 2)",
+    "import ctypes\nassert not ctypes.CDLL(None).mount("
+    "None, b'/', None, 32 | 4096, None)",
+    "open('/proc/1/root{root}/here.txt', 'w')",
+    "import socket; socket.create_connection(('127.0.0.1', {port}))",
+    "import socket; socket.create_connection(('1.1.1.1', 53), 3)",
+    "import os; os.environ['COURSE_SECRET']",
+    "import os; os.kill({pid}, 0)",
+    "import os; os.listdir('{root}/.git')[0]",
+    "import os; os.listdir('{inbox}')[0]"]
+ALLOWED = ["import os; assert len(os.listdir('/dev')) < 9",
+           "open('/dev/null', 'w').write('a'); open('/dev/urandom', 'rb')",
+"open('work.txt', 'w').write('a')", "import lib.text",
            "import tempfile; tempfile.mkdtemp()",
            "open('{root}/README.md').read()"]
 
 
 @pytest.mark.slow
 def test_a_submission_writes_to_its_own_folder_and_reads_no_solution(
-        tmp_path):
+        tmp_path, monkeypatch):
     (tmp_path / "anna.ipynb").write_text("hers")
-    sources = [source.replace("{root}", str(grading.ROOT)).replace(
-        "{inbox}", str(tmp_path)) for source in ALLOWED + SEALED]
-    errors, sealed = grading.run(sources, 60, [grading.SOLUTIONS, tmp_path])
+    monkeypatch.setenv("COURSE_SECRET", "token")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        values = {"root": grading.ROOT, "inbox": tmp_path, "pid": os.getpid(),
+                  "port": server.getsockname()[1]}
+        sources = [re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]),
+                          text) for text in ALLOWED + SEALED]
+        errors, sealed = grading.run(sources, 60, [
+            grading.SOLUTIONS, tmp_path, grading.ROOT / ".git"])
     if not sealed:
         pytest.skip("this system does not allow it")
     assert [errors[i] for i in range(len(ALLOWED))] == [None] * len(ALLOWED)

@@ -138,6 +138,16 @@ def test_github_draws_every_formula(path):
             assert unreadable_on_github(cell.source) == []
 
 
+@by_name(EVERY)
+def test_every_column_of_a_table_has_a_name(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            headers = re.findall(r"^\|(.*)\|\n\|[-| :]+\|$", cell.source,
+                                 re.MULTILINE)
+            assert all(all(map(str.strip, header.split("|")))
+                       for header in headers)
+
+
 @pytest.mark.parametrize("text, found", [
     ("a $x =\ny$ b", 1), ("*the $x$ of it*", 1), ("**$x$ and $y$**", 1),
     (r"$$\text{一心}$$", 1), ("a $x$ b\n$y$", 0), ("$$x\ny$$", 0),

@@ -25,13 +25,16 @@ PYTHON = os.path.join(VENV, "Scripts" if WINDOWS else "bin",
                       "python.exe" if WINDOWS else "python")
 
 # JupyterLab shows nbgrader's pages for instructors to every reader, with an
-# error where there is no course of nbgrader's; Validate is of use to all.
+# error where there is no course of nbgrader's (Validate is of use to all), and
+# asks whether it may fetch news.
 INSTRUCTORS = ("assignment-list", "course-list", "create-assignment",
                "formgrader", "menu")
 SETTINGS = {
-    "labconfig/page_config.json": {"disabledExtensions": {
+    "share/jupyter/lab/settings/overrides.json": {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}},
+    "etc/jupyter/labconfig/page_config.json": {"disabledExtensions": {
         "@jupyter/nbgrader:" + name: True for name in INSTRUCTORS}},
-    "jupyter_server_config.d/nbgrader_of_instructors.json": {
+    "etc/jupyter/jupyter_server_config.d/nbgrader_of_instructors.json": {
         "ServerApp": {"jpserver_extensions": {
             "nbgrader.server_extensions." + name: False for name in
             ("assignment_list", "course_list", "formgrader")}}},
@@ -121,7 +124,7 @@ def install():
 
 def write_settings():
     for name, content in SETTINGS.items():
-        path = os.path.join(VENV, "etc", "jupyter", *name.split("/"))
+        path = os.path.join(VENV, *name.split("/"))
         if not os.path.isdir(os.path.dirname(path)):
             os.makedirs(os.path.dirname(path))
         with open(path, "w") as text:

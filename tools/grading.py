@@ -6,6 +6,8 @@ run by tools/one_submission.py in a process of its own, whose death harms
 nobody: the cell that caused it is left out, and the others are run again.
 """
 
+import ast
+import builtins
 import codecs
 import contextlib
 import copy
@@ -22,7 +24,6 @@ import tempfile
 import textwrap
 import threading
 import time
-import uuid
 import warnings
 from typing import NamedTuple
 from unittest import mock
@@ -40,6 +41,7 @@ from tools.notebooks import NOTEBOOKS, ROOT, own_settings
 from tools.parallel import core_count
 
 SOLUTIONS = NOTEBOOKS / "solutions"
+WRONG_ANSWERS = ROOT / "tests" / "wrong_answers"
 
 # The same for every course; but nbgrader starts a process for it each time,
 # which takes longer than all the rest of making a student edition.
@@ -49,11 +51,19 @@ CELL_TIMEOUT = 30  # seconds; a whole notebook of solutions takes under 20
 MEMORY = 2.5e9     # bytes that a submission may take, all its processes
 DEADLY_CELLS = 5   # so many may end their process before it is given up
 STUB = f'# YOUR CODE HERE\nraise NotImplementedError("{NOT_SOLVED}")'
-MARK = "COURSE_SUBMISSION"  # a variable in each process of a submission
+TOTAL_TIME = 600   # seconds for a whole submission, again and again included
+MAX_BYTES = 20e6   # of a file that is read
+KEPT_VARIABLES = (  # of the instructor's environment
+    "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT",
+    "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND")
 
 
 class HomeworkError(RuntimeError):
     """Something that the caller can mend; the message says how."""
+
+
+class NotOfThisChapter(HomeworkError):
+    """A notebook, but not of the chapter that is graded."""
 
 
 class Course:
@@ -63,6 +73,7 @@ class Course:
     release: the student edition, as a notebook.
     checks: dict of grade_id → text of a cell of checks, hidden tests included.
     max_points: dict of points by exercise, in the order of the notebook.
+    titles: dict of exercise → its heading.
     """
 
     def __init__(self, name):
@@ -72,9 +83,19 @@ class Course:
         self.max_points = {exercise_of(cell): float(cell.metadata.nbgrader
                                                     .points)
                            for cell in graded}
+        self.titles, heading = {}, ""
+        for cell in self.release.cells:
+            if found := re.findall(r"^## (.+)", cell.source, re.MULTILINE):
+                heading = found[-1]
+            if is_grade(cell):
+                self.titles[exercise_of(cell)] = heading
         solutions = nbformat.read(SOLUTIONS / f"{name}.ipynb", as_version=4)
-        self.checks = {grade_id_of(cell): cell.source
+        self.checks = {grade_id_of(cell): guarded(cell.source)
                        for cell in solutions.cells if is_grade(cell)}
+        # One that the checks must refuse: if they do not, somebody has
+        # tampered with them.
+        self.wrong = {exercise: min(WRONG_ANSWERS.glob(f"{name}/{exercise}.*"))
+                      .read_text("utf-8") for exercise in self.max_points}
 
     def grade(self, path, timeout=CELL_TIMEOUT, hidden=()):
         """Run one submission.
@@ -90,14 +111,28 @@ class Course:
         nothing = dict.fromkeys(self.max_points, 0.0)
         try:
             cells, remarks = self.complete(path)
-            errors, sealed = run([cell.source for cell in cells], timeout,
-                                 hidden)
+            errors, sealed = run([cell.source for cell in cells]
+                                 + self._controls(), timeout, hidden)
         except HomeworkError as error:
             return Outcome(nothing, {}, [str(error)])
         except Exception as error:  # whatever it is, the others are graded
             return Outcome(nothing, {}, [NOT_GRADED + _one_line(
                 f"{type(error).__name__}: {error}")])
-        return Outcome(*self._results(cells, errors), remarks, sealed)
+        points, reasons = self._results(cells, errors)
+        for place, exercise in enumerate(self.max_points):
+            if points[exercise] and errors.get(
+                    len(cells) + 2 * place + 1, NOT_RUN) is None:
+                points[exercise] = 0.0
+                reasons[exercise] = ("here its checks take a wrong answer for "
+                                     "right: look whether they, or what they "
+                                     "call, were tampered with")
+        return Outcome(points, reasons, remarks, sealed)
+
+    def _controls(self):
+        """Cells that are run last: for each exercise a wrong answer, and the
+        checks, which must fail."""
+        return [source for exercise in self.max_points for source in (
+            self.wrong[exercise], self.checks[f"check-{exercise}"])]
 
     def complete(self, path):
         """The code cells that are to be run, and remarks.
@@ -105,15 +140,19 @@ class Course:
         Cells of the course get back their metadata and, if they are checks,
         their text with the hidden tests; missing ones are put back, copies and
         cells of other chapters become ordinary ones. Nothing that was handed
-        in is lost: what stands in a cell of checks is run before them.
+        in is lost: what stands in a cell of checks is run before them. Checks
+        are known by their text where a program has dropped their metadata.
 
         Raises:
             HomeworkError: it is no notebook, or not of this chapter.
         """
         asked = {grade_id_of(cell): cell for cell in self.release.cells
                  if grade_id_of(cell)}
+        by_text = {_tidy(cell.source): grade_id
+                   for grade_id, cell in asked.items() if is_grade(cell)}
         cells, remarks, have = [], [], set()
         for grade_id, source in reversed(_read(path)):
+            grade_id = grade_id or by_text.get(_tidy(source))
             if grade_id not in asked or grade_id in have:
                 cells.append(v4.new_code_cell(source))  # of copies, the last
                 continue                                # one counts
@@ -128,15 +167,24 @@ class Course:
                 cells.append(v4.new_code_cell(answer))
             cell.source = self.checks[grade_id]
         if not have:
-            raise HomeworkError(f"none of the cells of {self.name} are in it: "
-                                "another chapter, or not the course's file")
+            raise NotOfThisChapter(
+                f"none of the cells of {self.name} are in it: another chapter,"
+                " or their ids are lost: copy the answers into the course's "
+                "file")
         missing = [grade_id for grade_id in asked if grade_id not in have]
         for name in missing:
             cell = copy.deepcopy(asked[name])
             # The stub would undo an answer that stands elsewhere.
             cell.source = self.checks.get(name, "# This cell was missing.")
             cells.insert(0, cell)
-        return cells[::-1], (remarks[::-1]
+        cells.reverse()
+        ids = list(map(grade_id_of, cells))
+        for exercise in self.max_points:
+            answer, check = map(ids.index, (exercise, f"check-{exercise}"))
+            if check < answer:  # checks that were moved above it
+                cells.insert(answer, cells.pop(check))
+                ids.insert(answer, ids.pop(check))
+        return cells, (remarks[::-1]
                              + [f"cell deleted: {name}" for name in missing])
 
     def _results(self, cells, errors):
@@ -183,9 +231,21 @@ class Outcome(NamedTuple):
 
     @property
     def is_final(self):
-        """Whether another run would say the same."""
-        return not any(remark.startswith(NOT_GRADED)
-                       for remark in self.remarks)
+        """Whether another run, on another machine, would say the same."""
+        return not any(text.startswith((NOT_GRADED, STOPPED_AS))
+                       for text in (*self.remarks, *self.reasons.values()))
+
+
+def guarded(source):
+    """A cell of checks for which a student's own `max` or `sum` (from numpy
+    import *, for example) is none."""
+    function = ast.parse(source).body[0]
+    used = {node.id for node in ast.walk(function)
+            if isinstance(node, ast.Name)}
+    names = ", ".join(sorted(used & set(dir(builtins))))
+    head, colon, rest = source.partition("():\n")
+    first = f"    from builtins import {names}\n" if names else ""
+    return head + colon + first + rest
 
 
 def student_edition(name):
@@ -219,8 +279,10 @@ def student_edition(name):
 
 # ---- running
 
-NOT_GRADED = "could not be graded: "
-NOT_RUN = ("NotRun", "its checks were not run")
+NOT_GRADED, STOPPED_AS = "could not be graded: ", "stopped: "
+NOT_RUN = ("NotRun", "its checks were not run: the notebook takes too long, "
+           "or ends its process again and again")
+LOOK_EVERY = 0.3  # seconds
 STOPPED = threading.Event()  # nothing more is to be run
 
 
@@ -240,20 +302,23 @@ def run(sources, timeout, hidden=()):
         Dict of number → None, or the name and the message of the cell's
         error; and whether the process was sealed.
     """
-    deadly, sealed = {}, True
+    deadly, sealed, deadline = {}, True, time.monotonic() + TOTAL_TIME
     while len(deadly) <= DEADLY_CELLS:
         if STOPPED.is_set():
             raise RuntimeError("stopped")
         events, why = attempt(
             [("raise RuntimeError()" if i in deadly else source)
-             for i, source in enumerate(sources)], timeout, hidden)
+             for i, source in enumerate(sources)], timeout, hidden, deadline)
         ended = {event["ended"]: event["error"] for event in events
                  if "ended" in event}
         sealed = not any("unsealed" in event for event in events)
-        if any("finished" in event for event in events):
+        if (any("finished" in event for event in events)
+                or time.monotonic() > deadline):
             break
         stuck = [event["stuck"] for event in events if "stuck" in event]
-        begun = [event["begun"] for event in events if "begun" in event]
+        # A process may end a while after the cell that has caused it.
+        begun = [event["begun"] for event in events
+                 if event.get("begun", None) not in (None, *deadly)]
         failed = [event["failed"] for event in events if "failed" in event]
         if not begun:
             raise RuntimeError((failed or [why or "its kernel did not start"]
@@ -261,27 +326,27 @@ def run(sources, timeout, hidden=()):
         if stuck:
             why = "it ran too long, and could not be interrupted"
         deadly[(stuck or begun)[-1]] = (
-            "Stopped", why or "it ends its own kernel (exit, for example)")
+            "Stopped", why or "it ends its own process")
     blank = {i: None for i, text in enumerate(sources) if not text.strip()}
     return blank | ended | deadly, sealed
 
 
-def attempt(sources, timeout, hidden):
-    """Run cells until they end, in whatever way.
+def attempt(sources, timeout, hidden, deadline):
+    """Run cells until they end, in whatever way, or until the deadline, a
+    time of time.monotonic.
 
     Returns:
         List of the events that tools/one_submission.py tells, and why it was
         stopped, or None.
     """
-    mark = uuid.uuid4().hex
     job = {"cells": sources, "timeout": timeout,
-           "hidden": [str(path) for path in hidden if path.is_dir()]}
+           "hidden": list(map(str, hidden))}
     with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work,
           tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty):
-        environment = os.environ | own_settings(pathlib.Path(empty)) | {
-            MARK: mark,
-            "PYTHONPATH": str(ROOT), "PYTHONSTARTUP": "",
-            "PYTHONOPTIMIZE": "",  # or asserts would not be run
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES
+                       if name in os.environ}
+        environment |= own_settings(pathlib.Path(empty)) | {
+            "PYTHONPATH": str(ROOT), "HOME": os.path.join(work, "tmp"),
             "TMPDIR": os.path.join(work, "tmp"),
             "JUPYTER_RUNTIME_DIR": os.path.join(work, "runtime"),
             # Nothing can be installed, even where the process is not sealed.
@@ -296,19 +361,18 @@ def attempt(sources, timeout, hidden):
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(job))
                 process.stdin.close()
-            return watch(process, mark, timeout)
+            return watch(process, timeout, deadline)
         finally:
-            process.kill()
-            for other in marked(mark):
+            for one in processes_of(process):
                 with contextlib.suppress(psutil.Error):
-                    other.kill()
+                    one.kill()
             process.wait()
             process.stdout.close()
 
 
-def watch(process, mark, timeout):
-    """Collect the events of a process; stop it if it takes too much memory or
-    is silent for too long."""
+def watch(process, timeout, deadline):
+    """Collect the events of a process; stop it if it takes too much memory, is
+    silent for too long, or runs beyond the deadline."""
     lines = queue.SimpleQueue()
 
     def read():
@@ -318,32 +382,35 @@ def watch(process, mark, timeout):
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    events, heard = [], time.monotonic()
+    events, heard, looked = [], time.monotonic(), 0
     while True:
-        try:
-            line = lines.get(timeout=0.3)
-        except queue.Empty:
-            if STOPPED.is_set():
-                return events, "stopped"
-            if memory_of(mark) > MEMORY:
-                return events, (f"it takes more than {MEMORY / 1e9:g} GB of "
-                                "memory")
-            if time.monotonic() - heard > 2 * timeout + 120:
-                return events, "it ran too long, and could not be interrupted"
+        with contextlib.suppress(queue.Empty):
+            line = lines.get(timeout=LOOK_EVERY)
+            if line is None:
+                return events, None
+            heard = time.monotonic()
+            with contextlib.suppress(ValueError):
+                events.append(json.loads(line))
+        now = time.monotonic()
+        if now - looked < LOOK_EVERY:
             continue
-        if line is None:
-            return events, None
-        heard = time.monotonic()
-        with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
+        looked = now
+        if STOPPED.is_set():
+            return events, "stopped"
+        if memory_of(process) > MEMORY:
+            return events, f"it takes more than {MEMORY / 1e9:g} GB of memory"
+        if now > deadline:
+            return events, "its time was over"
+        if now - heard > 2 * timeout + 120:
+            return events, "it ran too long, and could not be interrupted"
 
 
-def marked(mark):
-    """The processes of a submission, whoever their parents are now."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == mark:
-                yield process
+def processes_of(process):
+    """A process and all that it has started, children first."""
+    with contextlib.suppress(psutil.Error):
+        one = psutil.Process(process.pid)
+        return [*one.children(recursive=True), one]
+    return []
 
 
 def worker_count():
@@ -352,11 +419,12 @@ def worker_count():
     return int(max(1, min(core_count(), free)))
 
 
-def memory_of(mark):
+def memory_of(process):
+    """Bytes that a process and all that it has started hold."""
     total = 0
-    for process in marked(mark):
+    for one in processes_of(process):
         with contextlib.suppress(psutil.Error):
-            total += process.memory_info().rss
+            total += one.memory_info().rss
     return total
 
 
@@ -371,8 +439,8 @@ def _read(path):
     Raises:
         HomeworkError: it is no notebook.
     """
+    content = content_of(path)
     try:
-        content = path.read_bytes()
         two_bytes = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         saved = json.loads(content.decode("utf-16" if two_bytes
                                           else "utf-8-sig"))
@@ -381,12 +449,31 @@ def _read(path):
                  if isinstance(cell, dict)]
     except Exception as error:  # of many kinds; the others are to be graded
         if path.suffix.lower() != ".ipynb":
-            raise HomeworkError("not a notebook: hand in the .ipynb "
-                                "file") from error
+            raise HomeworkError("not a notebook: hand in the .ipynb file"
+                                + (", unpacked" if path.suffix == ".zip"
+                                   else "")) from error
         raise HomeworkError("not a readable notebook: "
                             + _one_line(error)) from error
     return [(grade_id_of(cell), _text(cell)) for cell in cells
             if cell.get("cell_type", "code") == "code" or grade_id_of(cell)]
+
+
+def content_of(path):
+    """The bytes of a submitted file.
+
+    Raises:
+        HomeworkError: it is none that can be read in a moment.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise HomeworkError("not a file: a link, for example")
+    try:
+        if path.stat().st_size <= MAX_BYTES:
+            return path.read_bytes()
+    except OSError as error:
+        raise HomeworkError(f"not a readable notebook: {error.strerror}"
+                            ) from error
+    raise HomeworkError("not a readable notebook: it has more than "
+                        f"{MAX_BYTES / 1e6:g} MB")
 
 
 def _text(cell):
@@ -399,10 +486,12 @@ def _text(cell):
 
 def _beside(source, checks):
     """What was typed into a cell of checks, without the checks."""
-    def tidy(text):
-        return "\n".join(map(str.rstrip, text.strip().splitlines()))
+    return _tidy(source).replace(_tidy(checks), "").strip()
 
-    return tidy(source).replace(tidy(checks), "").strip()
+
+def _tidy(text):
+    """A text without white space at the ends of its lines and its own."""
+    return "\n".join(map(str.rstrip, text.strip().splitlines()))
 
 
 def exercise_of(cell):
@@ -432,10 +521,12 @@ def _one_line(text):
 def _explain(name, message):
     """An error in one line."""
     if name == "NotImplementedError":
-        return NOT_SOLVED
+        return "not solved in its cell"
     if name in ("CellTimeoutError", "KeyboardInterrupt"):
-        return "stopped, it ran too long"
-    if name in ("Stopped", "NotRun"):
+        return STOPPED_AS + "it ran too long"
+    if name == "Stopped":
+        return STOPPED_AS + message
+    if name == "NotRun":
         return message
     where = re.sub(r"\(\S+, (line \d+)\)$", r"(\1)", message)
     return _one_line(f"{name}: {where}")

@@ -15,15 +15,19 @@ import contextlib
 import csv
 import hashlib
 import html
+import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 
 import nbformat
+import psutil
 
 from tools import grading
 from tools.grading import (
@@ -40,6 +44,7 @@ EXERCISES = NOTEBOOKS / "exercises"
 HOMEWORK = ROOT / "homework"
 KNOWN = ".graded.json"  # in the folder of submissions: what was graded before
 FEEDBACK = "feedback"   # there: the pages
+NO_SUBMISSIONS = ("Thumbs.db", "desktop.ini")  # a system's own files
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -53,6 +58,10 @@ td, th {{ text-align: left; padding: 0.3em 1em; vertical-align: top }}</style>
 {rows}</table>
 {others}</html>
 """
+NOT_FOR_STUDENTS = re.compile(
+    r"^(?:make test .*|.*pytest --nbval)\n"
+    r"|<!-- not for students -->.*?<!-- end -->\n*",
+    re.MULTILINE | re.DOTALL)
 GIVES_AWAY = ("notebooks/solutions/", "tests/", ".ci/", ".github/")
 
 
@@ -69,7 +78,7 @@ def chapter_name(chapter):
     """
     names = chapter_names()
     for name in names:
-        if chapter and name.split("_")[0] == f"{chapter:0>2}":
+        if chapter and name in (chapter, f"{chapter:0>2}_{name[3:]}"):
             return name
     numbers = ", ".join(name.split("_")[0] for name in names)
     raise HomeworkError(f"There are no exercises for chapter {chapter!r}. "
@@ -139,6 +148,9 @@ def assign(chapter):
 def handout(folder):
     """Copy the course without what gives answers away.
 
+    It is the last commit, so that nothing of the instructor's own is in it,
+    and its README leaves out what is for instructors and maintainers.
+
     Args:
         folder: a path where nothing is yet.
 
@@ -147,28 +159,32 @@ def handout(folder):
     """
     if not folder:
         raise HomeworkError("Say FOLDER= and where the copy is to stand.")
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).expanduser()
     if folder.exists():
         raise HomeworkError(f"{folder} exists. Name another FOLDER=.")
     try:
-        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT,
-                                 check=True, capture_output=True).stdout
+        commit = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT,
+                                check=True, capture_output=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise HomeworkError("This is no clone of the repository, so it cannot "
                             "be told what belongs to the course.") from error
-    for name in tracked.decode().split("\0")[:-1]:
-        if not name.startswith(GIVES_AWAY):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    print(f"Written: {folder}")
+    with tarfile.open(fileobj=io.BytesIO(commit)) as archive:
+        archive.extractall(folder, [
+            member for member in archive.getmembers()
+            if not f"{member.name}/".startswith(GIVES_AWAY)], filter="data")
+    readme = folder / "README.md"
+    readme.write_text(NOT_FOR_STUDENTS.sub("", readme.read_text("utf-8")),
+                      encoding="utf-8")
+    print(f"Written: {folder}, as of the last commit")
 
 
 def submitted_files(folder):
     """What was handed in, as paths, in alphabetical order.
 
-    Hidden files, checkpoints and our own tables are left out; what cannot be
-    read (a broken link, a folder without rights, an empty one with the name of
-    a notebook) is not, so that its student gets a line.
+    Hidden files, checkpoints, our own tables and pages, and what stands beside
+    a notebook in a student's folder are left out; what cannot be read (a
+    broken link, a folder without rights, an empty one with the name of a
+    notebook) is not, so that its student gets a line.
 
     Raises:
         HomeworkError: there is no such folder, or nothing in it.
@@ -180,18 +196,26 @@ def submitted_files(folder):
              if (path.is_file() or is_unreadable(path))
              and not any(part.startswith(".")
                          for part in path.relative_to(folder).parts)
-             and path.relative_to(folder).parts[0] != FEEDBACK
-             and not (path.parent == folder and path.suffix == ".csv"
-                      and path.name.startswith("grades"))]
+             and not (path.relative_to(folder).parts[0] == FEEDBACK
+                      and path.suffix == ".html")
+             and path.name not in NO_SUBMISSIONS
+             and not (path.parent == folder and path.suffix == ".csv")]
+    with_notebook = {path.parent for path in files if is_notebook(path)}
+    files = [path for path in files if path.parent == folder
+             or is_notebook(path) or path.parent not in with_notebook]
     if not files:
         raise HomeworkError(f"{folder} holds no submissions.")
     return files
 
 
+def is_notebook(path):
+    return path.suffix.lower() == ".ipynb"
+
+
 def is_unreadable(path):
     """Whether somebody handed something in that holds no file for us."""
-    if not path.is_dir():
-        return path.is_symlink()
+    if not path.is_dir() or path.is_symlink():
+        return not path.is_file() or path.is_symlink()
     try:
         return path.suffix == ".ipynb" and not any(path.iterdir())
     except OSError:
@@ -218,46 +242,119 @@ def grade(chapter, folder, timeout=CELL_TIMEOUT):
         HomeworkError: no such chapter, no such folder, or an empty one.
     """
     name = chapter_name(chapter)
-    folder = pathlib.Path(folder).resolve()
+    folder = pathlib.Path(folder).expanduser().resolve()
     files = submitted_files(folder)
-    made, known = Course(name), Known(folder / KNOWN, name)
-    table = folder / "grades.csv"
-    keep_old_table(table)
-    table = write_table(table, made.max_points, {})  # now, if it cannot be
-    hidden = [SOLUTIONS, ROOT / "tests", ROOT / ".git", folder]
+    if ROOT.is_relative_to(folder):
+        raise HomeworkError(f"{folder} holds the course itself. Put the "
+                            "notebooks into a folder of their own.")
+    made = Course(name)
+    refuse_if_none_is_of(made, files, folder)
+    with only_one_in(folder):
+        outcomes = grade_files(made, files, folder, timeout)
+    if not all(outcome.sealed for outcome in outcomes.values()):
+        print("This system does not let submissions be shut in: they could "
+              "read your files and write to them.")
+    print(f"Written: {folder / 'grades.csv'}, and a page for each in "
+          f"{folder / FEEDBACK}")
+    return outcomes
+
+
+def grade_files(made, files, folder, timeout):
+    """The same, once all is known to be in order."""
+    table, known = folder / "grades.csv", Known(folder / KNOWN, made.name)
+    hidden = [SOLUTIONS, ROOT / "tests", HOMEWORK, ROOT / ".git",
+              common_repository(), folder]
     keys = {path: known.key(path) for path in files}
-    outcomes = {}
+    outcomes, in_order = {}, {}
 
     def one(path):
         return known.outcomes.get(keys[path]) or made.grade(path, timeout,
                                                             hidden)
 
+    kept = keep_old_table(table)
+    table = write_table(table, made.max_points, {})  # now, if it cannot be
     if not known.outcomes.keys() >= set(keys.values()):
+        print("First the course's own solutions …", flush=True)
         refuse_if_solutions_fail(made)
     try:
         for path, outcome in side_by_side(one, files):
             known.add(keys[path], outcome)
             outcomes[path] = outcome
-            named = {submission_of(p, folder): outcomes[p]
-                     for p in files if p in outcomes}
+            in_order = {submission_of(p, folder): outcomes[p]
+                        for p in files if p in outcomes}
             # Now, so that it stays whatever comes.
-            table = write_table(table, made.max_points, named)
+            table = write_table(table, made.max_points, in_order)
             submission = submission_of(path, folder)
-            write_page(folder / FEEDBACK, made, submission, outcome)
+            with contextlib.suppress(OSError):  # a name that is too long
+                write_page(folder / FEEDBACK, made, submission, outcome)
             print(f"[{len(outcomes)}/{len(files)}] {no_formula(submission)}: "
                   f"{outcome.total:g} of {sum(made.max_points.values()):g}"
                   + (outcome.text and f"; {outcome.text}"), flush=True)
     finally:
         known.write()
-    if not all(outcome.sealed for outcome in outcomes.values()):
-        print("This system does not let submissions be shut in: they could "
-              "read your files and write to them.")
-    print(f"Written: {table}, and a page for each in {folder / FEEDBACK}")
-    return named
+    remove_old_pages(folder / FEEDBACK, in_order)
+    if kept and kept.read_bytes() == table.read_bytes():
+        kept.unlink()
+    return in_order
+
+
+def common_repository():
+    """Where Git keeps the history, which may be another folder than .git."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return ROOT / subprocess.run(
+            ["git", "rev-parse", "--git-common-dir"], cwd=ROOT, check=True,
+            capture_output=True, text=True).stdout.strip()
+    return ROOT / ".git"
+
+
+def refuse_if_none_is_of(made, files, folder):
+    """
+    Raises:
+        HomeworkError: there are notebooks, but all of other chapters, so that
+            what was graded there would be overwritten with zeros.
+    """
+    found = 0
+    for path in files:
+        try:
+            made.complete(path)
+            return
+        except grading.NotOfThisChapter:
+            found += 1
+        except Exception:  # it gets a line of its own
+            pass
+    if found:
+        raise HomeworkError(f"None of the notebooks in {folder} is of chapter "
+                            f"{made.name}: nothing was graded.")
+
+
+@contextlib.contextmanager
+def only_one_in(folder):
+    """Raises HomeworkError if somebody else is grading this folder."""
+    lock = folder / ".grading"
+    with contextlib.suppress(OSError, ValueError):
+        if psutil.pid_exists(int(lock.read_text())):
+            raise HomeworkError(f"Somebody is grading {folder} right now (if "
+                                f"not, delete {lock}).")
+    with contextlib.suppress(OSError):  # the table says it, if it matters
+        lock.write_text(str(os.getpid()))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+
+
+def remove_old_pages(folder, submissions):
+    """Pages of what is no longer there are not to be handed back."""
+    for page in folder.rglob("*.html"):
+        if page.relative_to(folder).as_posix()[:-5] not in submissions:
+            page.unlink()
 
 
 def submission_of(path, folder):
     """The name of what was handed in: its path, without ".ipynb"."""
+    if path.with_suffix("").exists():  # which is another one
+        return path.relative_to(folder).as_posix()
     return path.relative_to(folder).as_posix().removesuffix(".ipynb")
 
 
@@ -287,7 +384,8 @@ class Known:
         self.path = path
         self.checks = (SOLUTIONS / f"{name}.ipynb").read_bytes()
         self.outcomes = {}
-        with contextlib.suppress(OSError, ValueError, TypeError):
+        with contextlib.suppress(OSError, ValueError, TypeError,
+                                 AttributeError):
             self.outcomes = {
                 key: grading.Outcome(*outcome) for key, outcome
                 in json.loads(path.read_text("utf-8")).items()}
@@ -295,8 +393,8 @@ class Known:
     def key(self, path):
         """What an outcome is kept by; None if the file cannot be read."""
         try:
-            content = path.read_bytes()
-        except OSError:
+            content = grading.content_of(path)
+        except HomeworkError:
             return None
         return hashlib.sha256(self.checks + content).hexdigest()
 
@@ -318,6 +416,13 @@ def refuse_if_solutions_fail(made):
         HomeworkError: they do not earn all points.
     """
     outcome = made.grade(SOLUTIONS / f"{made.name}.ipynb")
+    if not outcome.sealed and sys.platform == "linux" and (
+            os.environ.get("UNSEALED") != "yes"):
+        raise HomeworkError(
+            "This system does not let submissions be shut in (man 7 "
+            "user_namespaces): they could read your files, the solutions "
+            "among them, and write to them. If that is acceptable here, add "
+            "UNSEALED=yes.")
     if outcome.points != made.max_points:
         raise HomeworkError(
             "The course's own solutions do not earn all points here, so no "
@@ -336,7 +441,7 @@ def write_page(folder, made, submission, outcome):
         outcome: tools.grading.Outcome.
     """
     rows = "".join(
-        f"<tr><td>{html.escape(exercise)}</td>"
+        f"<tr><td>{html.escape(made.titles[exercise])}</td>"
         f"<td>{points:g} of {made.max_points[exercise]:g}</td>"
         f"<td>{html.escape(outcome.reasons.get(exercise, ''))}</td></tr>\n"
         for exercise, points in outcome.points.items())
@@ -351,9 +456,10 @@ def write_page(folder, made, submission, outcome):
 
 
 def keep_old_table(table):
-    """Rename a table of an earlier run, by the time it was written."""
+    """Rename a table of an earlier run, by the time it was written; return
+    its new path, or None."""
     with contextlib.suppress(OSError):  # none, or none may be written
-        table.rename(table.with_name(f"grades-{time_of(table)}.csv"))
+        return table.rename(table.with_name(f"grades-{time_of(table)}.csv"))
 
 
 def write_table(table, max_points, outcomes):

@@ -508,8 +508,10 @@ def test_a_copy_for_students_holds_no_answer(tmp_path):
     assert len(found) > 2 * len(NAMES)
     assert [lines for lines in found if lines in text] == []
     readme = (folder / "README.md").read_text("utf-8")
-    assert "make lab" in readme and "Colab" in readme
-    for word in ("make test", "make grade", "notebooks/solutions", "<!--"):
+    for word in ("git clone", "make lab  ", "jupyterlab notebooks", "Colab",
+                 "## Scoreboard", "## Licence"):
+        assert word in readme
+    for word in ("make test", "make grade", "notebooks/solutions", "students"):
         assert word not in readme
     with pytest.raises(grading.HomeworkError, match="Name another"):
         homework.handout(folder)

@@ -78,6 +78,34 @@ def _png(image):
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 
+def diagram(boxes, arrows, size):
+    """Draw boxes and arrows: how something works.
+
+    Args:
+        boxes: dict of name → (x, y, text), the middle of the box in inches
+            from the lower left.
+        arrows: list of (name, name, text above it).
+        size: of the figure in inches, (width, height).
+
+    Returns:
+        A matplotlib Figure, to be given to `show`.
+    """
+    figure, axes = plt.subplots(figsize=size)
+    axes.set(xlim=(0, size[0]), ylim=(0, size[1]))
+    axes.axis("off")
+    drawn = {name: axes.text(x, y, text, ha="center", va="center", bbox={
+                 "boxstyle": "round", "facecolor": "#e8f1fa"})
+             for name, (x, y, text) in boxes.items()}
+    for start, end, text in arrows:
+        (x, y, _), (to_x, to_y, _) = boxes[start], boxes[end]
+        axes.annotate("", (to_x, to_y), (x, y), arrowprops={
+            "arrowstyle": "->", "patchA": drawn[start].get_bbox_patch(),
+            "patchB": drawn[end].get_bbox_patch()})
+        axes.text((x + to_x) / 2, (y + to_y) / 2 + 0.1, text, ha="center",
+                  va="bottom", fontsize=8)
+    return figure
+
+
 def training_curves(history):
     """Draw loss and accuracy of a training run, one point an epoch.
 

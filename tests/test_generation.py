@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lib.generation import beam_search, compiled, generate, greedy, sampler
+from lib.generation import beam_search, compiled, generate, greedy
 from tests import reference
 from tests.reference import COMPILED_POLICIES, numpy_of
-from training.gpt_reviews import GPT
+from training.gpt_reviews import GPT, sampler
 from training.translator import Translator
 
 END = 2

@@ -97,3 +97,20 @@ def test_training_curves_show_every_epoch():
             assert list(line.get_xdata()) == [1, 2]
             assert list(line.get_ydata()) == history.history[prefix + name]
     plt.close(figure)
+
+
+def test_a_diagram_has_its_boxes_and_arrows(shown):
+    boxes = {"a": (1, 1, "词元"), "b": (3, 1, "ids"), "c": (3, 2, "$h_t$")}
+    with plt.rc_context():
+        plots.set_style()
+        figure = plots.diagram(
+            boxes, [("a", "b", "vocabulary"), ("b", "c", "")], size=(4, 3))
+        plots.show(figure, "Two arrows between three boxes.")
+    axes, = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert {"词元", "ids", "$h_t$", "vocabulary"} <= set(texts)
+    arrows = [text for text in axes.texts if getattr(text, "arrow_patch", 0)]
+    assert [(arrow.xyann, arrow.xy) for arrow in arrows] == [
+        ((1, 1), (3, 1)), ((3, 1), (3, 2))]
+    assert tuple(figure.get_size_inches()) == (4, 3)
+    assert len(shown) == 1

@@ -274,7 +274,7 @@ def test_the_command_trains_what_it_is_told(arguments, expected, called,
 
 @pytest.mark.parametrize("arguments, words", [
     (["gpt"], "there is no gpt; there is gpt_reviews, translator, "),
-    (["--first-steps", "fine_tuned"], "fine_tuned has no first steps"),
+    (["--first-steps", "fine_tuned"], "fine_tuned, lstm_parts have no first"),
 ])
 def test_the_command_refuses_what_it_does_not_know(arguments, words, called,
                                                    monkeypatch, capsys):

@@ -26,8 +26,8 @@ TWINS = {
     "05_transformer_classifier": {"lib/layers.py": ["encoder_block"]},
     "06_text_generation": {
         "lib/layers.py": ["CausalSelfAttention", "DecoderBlock"],
-        "lib/generation.py": ["greedy", "sampler"],
-        "training/gpt_reviews.py": ["GPT", "review_ids"]},
+        "lib/generation.py": ["greedy"],
+        "training/gpt_reviews.py": ["GPT", "review_ids", "sampler"]},
     "07_translation": {
         "training/translator.py": [
             "CrossAttention", "CrossDecoderBlock", "source_encoder",

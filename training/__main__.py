@@ -10,10 +10,13 @@ the same command goes on from there.
 import argparse
 import sys
 
-from training import study_of_labels
+from training import study_of_labels, study_of_lstm
 from training.run import TRAININGS, note_first_losses, precision, train
 
-KNOWN = [*TRAININGS, "fine_tuned"]  # the last is made from the one before
+KNOWN = [*TRAININGS, "fine_tuned",  # which is made from the one before
+         "lstm_parts"]
+STUDIES = {"fine_tuned": lambda: study_of_labels.main(precision()),
+           "lstm_parts": study_of_lstm.main}
 
 
 def main():
@@ -29,15 +32,16 @@ def main():
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}; "
                      f"there is {', '.join(KNOWN)}")
-    if arguments.first_steps and "fine_tuned" in arguments.names:
-        parser.error("fine_tuned has no first steps")
+    if arguments.first_steps and not STUDIES.keys().isdisjoint(
+            arguments.names):
+        parser.error(f"{', '.join(STUDIES)} have no first steps")
     known = TRAININGS if arguments.first_steps else KNOWN
     for name in arguments.names or known:
         try:
             if arguments.first_steps:
                 print(name, *note_first_losses(name))
-            elif name == "fine_tuned":
-                study_of_labels.main(precision())
+            elif name in STUDIES:
+                STUDIES[name]()
             else:
                 report(name, train(name))
         except KeyboardInterrupt:

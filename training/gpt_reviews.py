@@ -22,6 +22,52 @@ REVIEW_BUCKETS = [32, 64, 128]  # three shapes of batches …
 REVIEW_TOKENS = 4096            # … with as many tokens each
 
 
+def sampler(temperature=1.0, top_k=None, top_p=None):
+    """A function that draws a token as the model's probabilities say.
+
+    Args:
+        temperature: the logits are divided by it; below 1 the probable
+            tokens gain, above 1 the rare ones.
+        top_k: draw among this many of the most probable tokens only.
+        top_p: draw among the fewest most probable tokens only whose
+            probabilities together reach this share (Holtzman et al., "The
+            Curious Case of Neural Text Degeneration", 2020).
+
+    Returns:
+        Function of logits (batch, vocabulary) and noise (batch,), uniform in
+        [0, 1), to ids, int32 (batch,). It takes the token in whose stretch of
+        the summed probabilities the noise falls (inverse transform sampling),
+        so the same noise draws the same tokens on every backend.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+    if temperature <= 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}; "
+                         "for the most probable token use greedy")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be 1 or more, not {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
+
+    def choose(logits, noise):
+        count = min(top_k or logits.shape[-1], logits.shape[-1])
+        best, ids = ops.top_k(logits / temperature, count)  # descending
+        shares = ops.exp(best - best[:, :1])            # (batch, count)
+        summed = ops.cumsum(shares, axis=-1)
+        if top_p is not None:
+            inside = summed - shares < top_p * summed[:, -1:]
+            shares = ops.where(inside, shares, 0.0)
+            summed = ops.cumsum(shares, axis=-1)
+        goal = ops.cast(noise, shares.dtype)[:, None] * summed[:, -1:]
+        place = ops.sum(ops.cast(summed <= goal, "int32"), axis=-1)
+        last = ops.sum(ops.cast(shares > 0, "int32"), axis=-1) - 1
+        place = ops.minimum(place, last)  # rounding may lead past it
+        return ops.take_along_axis(ops.cast(ids, "int32"), place[:, None],
+                                   axis=-1)[:, 0]
+    return choose
+
+
 def review_ids(reviews, vocabulary):
     """Each review as its rating, its characters and <end>.
 

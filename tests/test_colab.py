@@ -15,7 +15,7 @@ import pytest
 from tools import badges, colab, colab_drift
 from tools.notebooks import NOTEBOOKS, ROOT
 
-SETUP = nbformat.read(min(NOTEBOOKS.glob("*.ipynb")),
+SETUP = nbformat.read(NOTEBOOKS / "05_transformer_classifier.ipynb",
                       as_version=4).cells[1].source
 # In place of pip, a program that notes down what it is called with.
 BEFORE = """

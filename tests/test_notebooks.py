@@ -42,6 +42,7 @@ NEEDED_FOR = {  # what a notebook takes from elsewhere, by what stands in it
     'load("translator")': {"data/checkpoints/translator.*"},
     'load("masked_language_model")': {"data/checkpoints/masked*"},
     'load("fine_tuned")': {"data/checkpoints/fine_tun*"},
+    '"lstm_parts.json"': {"data/checkpoints/lstm_parts.json"},
     '"fine_tuning.json"': {"data/checkpoints/fine_tun*"}}
 
 

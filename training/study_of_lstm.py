@@ -28,7 +28,7 @@ MORE_RATES = {"no averaging": (1e-3, 5e-4)}  # a smaller one may do the same
 BATCH, EPOCHS, WIDTH, UNITS = 256, 8, 64, 64
 FULL = {"recurrent": "LSTM", "pooling": "max", "dropout": 0.5,
         "averaging": True, "length": 128, "padding": "right", "mask": True}
-VARIANTS = {  # what differs from FULL
+VARIANTS = {  # what differs from FULL, mostly one thing
     "the classifier": {},
     "last state": {"pooling": "last"},
     "mean of the states": {"pooling": "mean"},
@@ -38,6 +38,7 @@ VARIANTS = {  # what differs from FULL
     "GRU": {"recurrent": "GRU"},
     "both directions": {"recurrent": "Bidirectional"},
     "no recurrent layer": {"recurrent": None},
+    "no recurrent layer, mean": {"recurrent": None, "pooling": "mean"},
     "simple RNN, last state": {"recurrent": "SimpleRNN", "pooling": "last"},
     "last state, no mask": {"pooling": "last", "mask": False},
     "last state, no mask, zeros left": {

@@ -23,7 +23,9 @@ from training.gpt_reviews import REVIEW_LENGTH, review_ids
 from training.subwords import Subwords
 from training.translator import TRANSLATION_LENGTH, translation_ids
 
-LOSS_TOLERANCE = 2e-3
+# Another processor's BLAS moves the vectors that one training starts from, and
+# with them its losses: by 0.0023 with OPENBLAS_CORETYPE=Haswell or without.
+LOSS_TOLERANCE = 3e-3
 # Another number of threads changes the vectors that the masked language model
 # starts from, and its losses by up to so much.
 

@@ -53,9 +53,9 @@ DEADLY_CELLS = 5   # so many may end their process before it is given up
 STUB = f'# YOUR CODE HERE\nraise NotImplementedError("{NOT_SOLVED}")'
 TOTAL_TIME = 600   # seconds for a whole submission, again and again included
 MAX_BYTES = 20e6   # of a file that is read
-KEPT_VARIABLES = (  # of the instructor's environment
-    "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT",
-    "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND")
+KEPT_VARIABLES = (  # of the instructor's environment; beginnings of names
+    "PATH", "LANG", "LC_", "LD_LIBRARY_PATH", "SYSTEMROOT", "KERAS_BACKEND",
+    "CUDA_", "TF_", "XLA_", "JAX_", "OMP_", "OPENBLAS_", "MKL_")
 
 
 class HomeworkError(RuntimeError):
@@ -343,8 +343,8 @@ def attempt(sources, timeout, hidden, deadline):
            "hidden": list(map(str, hidden))}
     with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work,
           tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty):
-        environment = {name: os.environ[name] for name in KEPT_VARIABLES
-                       if name in os.environ}
+        environment = {name: value for name, value in os.environ.items()
+                       if name.startswith(KEPT_VARIABLES)}
         environment |= own_settings(pathlib.Path(empty)) | {
             "PYTHONPATH": str(ROOT), "HOME": os.path.join(work, "tmp"),
             "TMPDIR": os.path.join(work, "tmp"),

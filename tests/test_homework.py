@@ -652,10 +652,10 @@ def test_bad_submissions_get_a_line_and_the_others_their_points(tmp_path,
     with open(tmp_path / "grades.csv", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["submission", "pad", "buckets", "scores", "balanced",
-                       "total", "remarks"]
+                       "mask", "total", "remarks"]
     assert rows[1][0] == "(maximum)"
-    assert sum(map(float, rows[1][1:5])) == float(rows[1][5]) == 10
-    assert {row[0]: float(row[5]) for row in rows[2:]} == {
+    assert sum(map(float, rows[1][1:6])) == float(rows[1][6]) == 10
+    assert {row[0]: float(row[6]) for row in rows[2:]} == {
         who: grade.total for who, grade in grades.items()}
     earlier, = tmp_path.glob("grades-*.csv")
     assert earlier.read_text() == "an earlier table"

@@ -56,9 +56,7 @@ def read(path):
 
 
 def line_count(cell):
-    """Lines of a cell, less nbgrader's marks of what students do not see."""
-    return sum(not line.strip().startswith("### ")
-               for line in cell.source.splitlines())
+    return len(cell.source.splitlines())
 
 
 def is_ignored(cell):

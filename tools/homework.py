@@ -214,8 +214,10 @@ def is_notebook(path):
 
 def is_unreadable(path):
     """Whether somebody handed something in that holds no file for us."""
-    if not path.is_dir() or path.is_symlink():
-        return not path.is_file() or path.is_symlink()
+    if path.is_symlink():
+        return True
+    if not path.is_dir():
+        return not path.is_file()
     try:
         return path.suffix == ".ipynb" and not any(path.iterdir())
     except OSError:

@@ -53,7 +53,7 @@ def train(name, folder=checkpoints.FOLDER, last_step=None):
     metadata = describe(name, log) | {"held_out": training.held_out,
                                       "optimizer": optimizer_of(training)}
     saving.save(training.model, name, training.config,
-                     training.vocabularies, training.merges, metadata, folder)
+                training.vocabularies, training.merges, metadata, folder)
     kept.unlink(missing_ok=True)
     return metadata
 

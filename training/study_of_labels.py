@@ -204,7 +204,7 @@ def average(results):
                 "settings": settings_of("pre-trained", None),
                 "test_accuracy": accuracy}
     saving.save(model, "fine_tuned", config(), encoder()[0].vocabularies,
-                     [], metadata)
+                [], metadata)
     for seed in SEEDS:
         kept(seed).unlink()
     print(f"their parameters averaged: test accuracy {accuracy:.4f}")
